@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// String is the op's name in ops.def.
+func (op Op) String() string {
+	if op >= nOps {
+		return "op" + strconv.Itoa(int(op))
+	}
+	return ops[op].name
+}
+
+// Call is the step as a call: the op and its arguments, with flags by name.
+func (s *Step) Call() string {
+	var b strings.Builder
+	b.WriteString(s.Op.String())
+	signature := ops[s.Op].signature
+	for i, arg := range s.Args {
+		if signature[i] == 'F' {
+			continue
+		}
+		b.WriteByte(' ')
+		switch arg := arg.(type) {
+		case Slot:
+			b.WriteString(arg.String())
+		case uint64:
+			b.WriteString(number(s.Op, i, arg, s.Args))
+		case string:
+			b.WriteString(strconv.Quote(arg))
+		case []string:
+			b.WriteString(list(arg))
+		case []byte:
+			fmt.Fprintf(&b, "<%d bytes>", len(arg))
+			if len(arg) <= 32 && printable(arg) {
+				b.Reset()
+				b.WriteString(s.Op.String())
+				fmt.Fprintf(&b, " %v %q", s.Args[0], arg)
+			}
+		}
+	}
+	for i, arg := range s.Args {
+		if signature[i] == 'F' {
+			b.WriteString(" → " + arg.(Slot).String())
+		}
+	}
+	return b.String()
+}
+
+// String is "cwd", or the slot's number after an s.
+func (s Slot) String() string {
+	if s == Cwd {
+		return "cwd"
+	}
+	return "s" + strconv.Itoa(int(s))
+}
+
+// Condition says when the step runs, in the notation of `corten plan`; "" if
+// always.
+func (s *Step) Condition() string {
+	var parts []string
+	if s.Else {
+		parts = append(parts, "else")
+	}
+	if s.When != None && !s.Unless {
+		parts = append(parts, "if "+s.When.String())
+	}
+	if s.When != None && s.Unless {
+		parts = append(parts, "if no "+s.When.String())
+	}
+	if len(s.Tolerate) > 0 {
+		names := make([]string, len(s.Tolerate))
+		for i, e := range s.Tolerate {
+			names[i] = string(e)
+		}
+		parts = append(parts, "may fail with "+strings.Join(names, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Format is the plan as text: the inputs the runtime opens, then the steps of
+// the executor, each with its number from 1 and the field it comes from.
+func (p *Plan) Format() string {
+	var b strings.Builder
+	rows := make([][3]string, 0, len(p.Inputs)+len(p.Steps))
+	for i, in := range p.Inputs {
+		rows = append(rows, [3]string{"", in.Call() + " → " + Slot(i).String(), in.At.String()})
+	}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		call := s.Call()
+		if c := s.Condition(); c != "" {
+			call += "  (" + c + ")"
+		}
+		rows = append(rows, [3]string{strconv.Itoa(i + 1), call, s.At.String()})
+	}
+	const width = 78
+	fmt.Fprintf(&b, "%4s  %-*s  %s\n", "step", width, "call", "from")
+	for _, row := range rows {
+		pad := max(0, width-len([]rune(row[1])))
+		line := fmt.Sprintf("%4s  %s%s  %s", row[0], row[1], strings.Repeat(" ", pad), row[2])
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}
+
+// Call is what the runtime does to open the input.
+func (in *Input) Call() string {
+	names := [...]string{KindTree: "open_tree", KindNamespace: "open", KindGate: "open exec.fifo",
+		KindConsole: "connect console socket", KindPidfd: "pidfd_open of PID 1", KindCgroup: "open_tree of the own cgroup in"}
+	call := "input"
+	if int(in.Kind) < len(names) {
+		call = names[in.Kind]
+	}
+	if in.Path != "" {
+		call += " " + strconv.Quote(in.Path)
+	}
+	if in.Tree {
+		call += " recursive"
+	}
+	return call
+}
+
+func printable(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\n' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// list shortens long vectors: an environment can hold secrets and pages.
+func list(v []string) string {
+	var b strings.Builder
+	b.WriteByte('[')
+	for i, s := range v {
+		if i == 8 {
+			fmt.Fprintf(&b, " … %d more", len(v)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(strconv.Quote(s))
+	}
+	b.WriteByte(']')
+	return b.String()
+}

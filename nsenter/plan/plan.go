@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package plan is the list of system calls the executor runs to make a
+// container, each with the JSON pointer of the field of config.json it comes
+// from: how it is built, encoded for the executor, decoded and printed.
+//
+// Building a plan has no effect and asks the kernel nothing.
+package plan
+
+import "strings"
+
+//go:generate go run ./gen
+
+// Slot is a numbered place for a descriptor in the executor, like a register.
+// The plan's inputs fill the first slots.
+type Slot uint16
+
+const (
+	// None is no slot: a step without a condition.
+	None Slot = 0xffff
+	// Cwd is AT_FDCWD: the executor's working directory, or the root it has
+	// then for an absolute path.
+	Cwd Slot = 0xfffe
+
+	maxSlots = 4096
+	maxArgs  = 6
+)
+
+// Flags of a step.
+const (
+	flagElse   = 1 << 0
+	flagUnless = 1 << 1
+)
+
+// Input is a descriptor the runtime opens before the clone. Input i fills
+// slot i.
+type Input struct {
+	At   Pointer
+	Kind InputKind
+	Path string // what to open; for KindConsole and KindGate ""
+	Tree bool   // KindTree: with the mounts below it (AT_RECURSIVE)
+}
+
+// InputKind is how the runtime opens an Input.
+type InputKind uint8
+
+// The kinds of inputs. The comment says what Path is.
+const (
+	// KindTree is open_tree(2) with OPEN_TREE_CLONE of Path: a detached mount.
+	KindTree InputKind = iota + 1
+	// KindNamespace is open(2) of a namespace file at Path.
+	KindNamespace
+	// KindGate is the container's exec.fifo.
+	KindGate
+	// KindConsole is the socket the terminal's descriptor is sent to.
+	KindConsole
+	// KindPidfd is pidfd_open(2) of the container's first process.
+	KindPidfd
+	// KindCgroup is open_tree(2) with OPEN_TREE_CLONE of the container's own
+	// cgroup directory in the hierarchy mounted at Path.
+	KindCgroup
+)
+
+// Step is one operation. Args are in the order of the op's signature:
+// uint64 for u, string for s, []string for v, []byte for b, Slot for f and F.
+type Step struct {
+	At       Pointer
+	Op       Op
+	Else     bool // run only if the previous step that ran was tolerated
+	When     Slot // run only if this slot is full; None: always
+	Unless   bool // When inverted: run only if the slot is empty
+	Tolerate []Errno
+	Args     []any
+}
+
+// Plan is what the executor does, in order.
+type Plan struct {
+	Inputs []Input
+	Steps  []Step
+}
+
+// Builder appends steps. The constructors of the ops, one each, are generated
+// from ops.def; every one takes the pointer first.
+type Builder struct {
+	Plan
+	next Slot
+	free []Slot
+	when Slot
+	not  bool
+}
+
+// NewBuilder returns a Builder of an empty plan.
+func NewBuilder() *Builder { return &Builder{when: None} }
+
+// Input adds a descriptor the runtime opens and returns its slot. All inputs
+// are added before the first Slot is taken.
+func (b *Builder) Input(in Input) Slot {
+	if int(b.next) != len(b.Inputs) {
+		panic("plan: input after a slot was taken")
+	}
+	b.Inputs = append(b.Inputs, in)
+	b.next++
+	return b.next - 1
+}
+
+// Slot takes an empty slot.
+func (b *Builder) Slot() Slot {
+	if n := len(b.free); n > 0 {
+		s := b.free[n-1]
+		b.free = b.free[:n-1]
+		return s
+	}
+	if b.next == maxSlots {
+		panic("plan: out of slots")
+	}
+	b.next++
+	return b.next - 1
+}
+
+// Done closes the slots and gives them back. Closing an empty slot does
+// nothing, so Done is right whatever was tolerated before.
+func (b *Builder) Done(at Pointer, slots ...Slot) {
+	for _, s := range slots {
+		b.Close(at, s)
+		b.free = append(b.free, s)
+	}
+}
+
+// Release gives slots back that a step has emptied.
+func (b *Builder) Release(slots ...Slot) { b.free = append(b.free, slots...) }
+
+// When makes the steps added by f conditional: they run only if slot s is full.
+func (b *Builder) When(s Slot, f func()) { b.condition(s, false, f) }
+
+// Unless makes the steps added by f conditional: they run only if slot s is
+// empty.
+func (b *Builder) Unless(s Slot, f func()) { b.condition(s, true, f) }
+
+func (b *Builder) condition(s Slot, not bool, f func()) {
+	if b.when != None {
+		panic("plan: conditions do not nest")
+	}
+	b.when, b.not = s, not
+	f()
+	b.when, b.not = None, false
+}
+
+// Tolerate lets the step before go on when it fails with one of errs.
+func (b *Builder) Tolerate(errs ...Errno) { b.last().Tolerate = errs }
+
+// Else makes the step before run only if the one that ran before it was
+// tolerated.
+func (b *Builder) Else() { b.last().Else = true }
+
+func (b *Builder) last() *Step { return &b.Steps[len(b.Steps)-1] }
+
+func (b *Builder) add(at Pointer, op Op, args ...any) {
+	b.Steps = append(b.Steps, Step{At: at, Op: op, When: b.when, Unless: b.not, Args: args})
+}
+
+// Errno is an error a step may tolerate, by its name, such as "ENOENT".
+type Errno string
+
+// tolerable are the errnos in the bit order of TOLERABLE in plan.h.
+var tolerable = [...]Errno{"ENOENT", "EEXIST", "EPERM", "EINVAL", "ENOSYS", "EBUSY",
+	"EACCES", "ENOTDIR", "EOPNOTSUPP", "EDQUOT", "ENODEV", "EROFS"}
+
+func tolerateMask(errs []Errno) uint32 {
+	var mask uint32
+	for _, e := range errs {
+		bit := -1
+		for i, t := range tolerable {
+			if t == e {
+				bit = i
+			}
+		}
+		if bit < 0 {
+			panic("plan: errno " + string(e) + " is not in TOLERABLE")
+		}
+		mask |= 1 << bit
+	}
+	return mask
+}
+
+// validString reports whether s can be a C string.
+func validString(s string) bool { return strings.IndexByte(s, 0) < 0 }
