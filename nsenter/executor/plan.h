@@ -11,7 +11,9 @@
  *   string  offset of the bytes, length without the NUL that must follow
  *   vector  offset (8-aligned) of count string references and one zero u64
  *   blob    offset (8-aligned) of a u64 length and that many bytes; high half 0
- * The executor relocates references in place, in its private mapping.
+ * Arguments lie in the order of the steps and do not overlap; the strings of a
+ * vector come before it. So the executor can relocate references in place, in
+ * its private mapping.
  */
 #ifndef CORTEN_PLAN_H
 #define CORTEN_PLAN_H
@@ -65,9 +67,14 @@ struct plan_step {
 /*
  * Records, one a message on FD_STATUS: this header, then text_len bytes. After
  * `gate` a failure record goes to the fifo instead.
+ *
+ * A hook (`run`) that ends badly fails with ECHILD and the text
+ * "exit status N: last output" or "signal N: last output"; one that takes too
+ * long with ETIMEDOUT and its last output; one that execve(2) refuses with
+ * that error.
  */
 enum record_kind {
-	RECORD_FAIL = 1, /* step failed with err; text: kernel's words or a hook's output */
+	RECORD_FAIL = 1, /* step failed with err; text: kernel's words or a hook's, see below */
 	RECORD_BARRIER = 2, /* step reached, waiting for one byte */
 	RECORD_READY = 3, /* gate reached; the executor closes the socket now */
 	RECORD_FORK = 4, /* err is the pid of the process that goes on, in the runtime's pid namespace */
@@ -78,7 +85,7 @@ enum record_kind {
 
 struct record {
 	uint32_t kind;
-	uint32_t step;
+	uint32_t step; /* from 0; 0xffffffff: none, the plan itself or the start */
 	int32_t err;
 	uint32_t text_len;
 };

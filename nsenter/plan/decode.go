@@ -38,7 +38,7 @@ func Decode(b []byte) (p *Plan, err error) {
 
 type decoder struct {
 	b    []byte // header, steps and data
-	data uint64 // where the data begins
+	data uint64 // where the data begins that no argument has taken yet
 	rest []byte // of the pointers
 	bad  bool
 }
@@ -119,10 +119,14 @@ func (d *decoder) arg(letter byte, raw uint64) any {
 		v := make([]string, 0, min(n, 4096))
 		for i := range n {
 			v = append(v, d.string(le.Uint64(d.b[off+8*i:])))
+			if d.bad {
+				return v
+			}
 		}
+		d.take(off, 8*(n+1))
 		return v
 	default: // 'b'
-		if raw>>32 != 0 || raw%8 != 0 || !d.within(raw, 8) || !d.within(raw+8, le.Uint64(d.b[raw:])) {
+		if raw>>32 != 0 || raw%8 != 0 || !d.take(raw, 8) || !d.take(raw+8, le.Uint64(d.b[raw:])) {
 			d.bad = true
 			return []byte(nil)
 		}
@@ -132,14 +136,25 @@ func (d *decoder) arg(letter byte, raw uint64) any {
 
 func (d *decoder) string(ref uint64) string {
 	off, n := ref&0xffffffff, ref>>32
-	if !d.within(off, n+1) || bytes.IndexByte(d.b[off:off+n+1], 0) != int(n) {
+	if !d.take(off, n+1) || bytes.IndexByte(d.b[off:off+n+1], 0) != int(n) {
 		d.bad = true
 		return ""
 	}
 	return string(d.b[off : off+n])
 }
 
-// within reports whether n bytes at off are in the data section.
+// take is within, and what it has taken no other argument can have: the
+// executor relocates references in place.
+func (d *decoder) take(off, n uint64) bool {
+	if !d.within(off, n) {
+		d.bad = true
+		return false
+	}
+	d.data = off + n
+	return true
+}
+
+// within reports whether n bytes at off are in the data that is left.
 func (d *decoder) within(off, n uint64) bool {
 	return off >= d.data && off <= uint64(len(d.b)) && n <= uint64(len(d.b))-off
 }

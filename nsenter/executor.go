@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Executor is a running executor. Its process is the caller's child and has to
+// be reaped by the caller.
+type Executor struct {
+	PID    int
+	Pidfd  int
+	Status int // the caller's end of the status socket; poll it for reading
+}
+
+// RecordKind says what a Record reports, as enum record_kind in
+// executor/plan.h.
+type RecordKind uint32
+
+// The kinds of records.
+const (
+	// RecordFail: the step failed with Err; Text has the kernel's words, or a
+	// hook's. The executor ends with status 1.
+	RecordFail RecordKind = iota + 1
+	// RecordBarrier: the step was reached; Proceed lets the executor go on.
+	RecordBarrier
+	// RecordReady: the gate was reached; io.EOF follows at once.
+	RecordReady
+	// RecordFork: PID goes on, and the process there was has ended; Adopt it.
+	RecordFork
+	// RecordExec: execve is next. io.EOF without a RecordFail: it happened.
+	RecordExec
+)
+
+// Record is what the executor reports.
+type Record struct {
+	Kind RecordKind
+	Step int           // index of the step, from 0; -1: none, the start itself
+	Err  syscall.Errno // of RecordFail
+	PID  int           // of RecordFork
+	Text string        // at most 240 bytes
+}
+
+const (
+	recordHead = 16
+	recordText = 240
+)
+
+// ErrRecord is returned for bytes that are no record.
+var ErrRecord = errors.New("malformed record of the executor")
+
+// Next waits for a record. io.EOF: the executor has ended, has passed the gate
+// or has become the payload, whichever the record before says.
+func (e *Executor) Next() (Record, error) {
+	var b [recordHead + recordText]byte
+	for {
+		n, err := unix.Read(e.Status, b[:])
+		switch {
+		case err == unix.EINTR, err == unix.ECONNRESET: // its end had unread bytes; its records are still there
+			continue
+		case err != nil:
+			return Record{}, fmt.Errorf("read of the executor's status: %w", err)
+		case n == 0:
+			return Record{}, io.EOF
+		}
+		return ParseRecord(b[:n])
+	}
+}
+
+// ParseRecord reads the record in b: a message of the status socket or, from
+// the gate on, what came through the fifo.
+func ParseRecord(b []byte) (Record, error) {
+	if len(b) < recordHead {
+		return Record{}, ErrRecord
+	}
+	n := binary.NativeEndian
+	r := Record{Kind: RecordKind(n.Uint32(b)), Step: int(int32(n.Uint32(b[4:])))}
+	value, text := n.Uint32(b[8:]), b[recordHead:]
+	if r.Kind < RecordFail || r.Kind > RecordExec || uint64(n.Uint32(b[12:])) != uint64(len(text)) || len(text) > recordText {
+		return Record{}, ErrRecord
+	}
+	switch r.Kind {
+	case RecordFail:
+		r.Err = syscall.Errno(value)
+	case RecordFork:
+		r.PID = int(value)
+	}
+	r.Text = string(text)
+	return r, nil
+}
+
+// Proceed lets the executor pass a barrier: the one it waits at, or, sent in
+// advance, the next.
+func (e *Executor) Proceed() error {
+	if err := unix.Send(e.Status, []byte{0}, unix.MSG_NOSIGNAL); err != nil {
+		return fmt.Errorf("send to the executor: %w", err)
+	}
+	return nil
+}
+
+// Adopt makes the process of a RecordFork the executor's and reaps the one
+// before.
+func (e *Executor) Adopt(r Record) error {
+	// The new process is the caller's child too: its pid stays its own until
+	// the caller reaps it.
+	pidfd, err := unix.PidfdOpen(r.PID, 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_open: %w", err)
+	}
+	_, err = wait(e.PID)
+	unix.Close(e.Pidfd)
+	e.PID, e.Pidfd = r.PID, pidfd
+	return err
+}
+
+// Abort kills the executor, or what it has become, reaps it and closes its
+// descriptors.
+func (e *Executor) Abort() {
+	_ = unix.PidfdSendSignal(e.Pidfd, unix.SIGKILL, nil, 0)
+	_, _ = wait(e.PID)
+	e.Close()
+}
+
+// Close closes the descriptors. An executor that is short of its gate, or of
+// execve, ends by that.
+func (e *Executor) Close() {
+	unix.Close(e.Status)
+	unix.Close(e.Pidfd)
+	e.Status, e.Pidfd = -1, -1
+}
+
+// Wait reaps the executor, or what it has become, and returns how it ended.
+func (e *Executor) Wait() (syscall.WaitStatus, error) { return wait(e.PID) }
+
+func wait(pid int) (status syscall.WaitStatus, err error) {
+	for {
+		_, err = syscall.Wait4(pid, &status, 0, nil)
+		if err != syscall.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("wait4: %w", err)
+	}
+	return status, err
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The process: signals, waiting for the runtime, and the payload's start. */
+#include "exec.h"
+#include "sys.h"
+
+int op_setsid(const uint64_t *arg)
+{
+	return success(SYS(setsid));
+}
+
+int op_signals(const uint64_t *arg)
+{
+	uint64_t none[4] = {0}; /* struct sigaction: SIG_DFL, no flags, nothing masked */
+
+	for (int signal = 1; signal <= SIGNALS; signal++)
+		if (signal != SIGKILL && signal != SIGSTOP)
+			SYS(rt_sigaction, signal, none, NULL, sizeof(*none));
+	return SYS(rt_sigprocmask, SIG_SETMASK, none, NULL, sizeof(*none));
+}
+
+/* The byte may have come before; anything but 0, and no more bytes, mean give up. */
+int op_barrier(const uint64_t *arg)
+{
+	char byte = 1;
+	int n;
+
+	if (arg[0] != 0)
+		send_record(RECORD_BARRIER, 0);
+	do
+		n = SYS(read, exec.status, &byte, 1);
+	while (n == -EINTR);
+	if (n != 1 || byte != 0)
+		quit(1);
+	return 0;
+}
+
+/*
+ * The signal of the runtime's death is taken back before it is told: it may end
+ * the moment it knows. DEFENCE (CVE-2024-21626): nothing but the fifo is held
+ * while waiting, however long that is.
+ */
+int op_gate(const uint64_t *arg)
+{
+	char byte;
+	int n, fifo = slot_take(arg[0]);
+
+	if (fifo < 0)
+		return fifo;
+	SYS(prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	send_record(RECORD_READY, 0);
+	SYS(close, exec.status);
+	exec.status = -1;
+	exec.gate = fifo;
+	slots_close(0);
+	do
+		n = SYS(read, fifo, &byte, 1);
+	while (n == -EINTR);
+	return n == 1 ? 0 : n < 0 ? n : -EPIPE;
+}
+
+/* The new process waits for the old one's end, so its records come after RECORD_FORK. */
+int op_fork(const uint64_t *arg)
+{
+	int ends[2], pid, n;
+	char byte;
+	int r = SYS(pipe2, ends, O_CLOEXEC);
+
+	if (r < 0)
+		return r;
+	pid = SYS(clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+	if (pid > 0) {
+		send_record(RECORD_FORK, pid);
+		quit(0);
+	}
+	SYS(close, ends[1]);
+	while (pid == 0 && (n = SYS(read, ends[0], &byte, 1)) == -EINTR)
+		continue;
+	SYS(close, ends[0]);
+	return pid;
+}
+
+/* EACCES if one was there, ENOENT if none. As the final user: access is asked with its ids. */
+int op_lookup(const uint64_t *arg)
+{
+	struct stat st;
+	int r = -ENOENT;
+
+	exec.program = NULL;
+	for (char **name = vector(arg[0]); *name; name++) {
+		int found = SYS(newfstatat, AT_FDCWD, *name, &st, 0);
+
+		if (found == -EACCES || found == 0)
+			r = -EACCES;
+		if (found < 0 || !S_ISREG(st.st_mode))
+			continue;
+		if (SYS(faccessat2, AT_FDCWD, *name, X_OK, AT_EACCESS) == 0) {
+			exec.program = *name;
+			return 0;
+		}
+	}
+	return r;
+}
+
+int op_execve(const uint64_t *arg)
+{
+	if (!exec.program)
+		return -ENOENT;
+	if (exec.status >= 0)
+		send_record(RECORD_EXEC, 0);
+	return SYS(execve, exec.program, arg[0], arg[1]);
+}

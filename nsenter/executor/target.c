@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * target: the place a mount goes to, below an untrusted root, made where it is
+ * missing. Every lookup is the kernel's own, scoped to the root; every creation
+ * is of one name in a directory held by a descriptor, and follows no link.
+ */
+#include "exec.h"
+#include "sys.h"
+
+#define LINKS 40 /* dangling ones; the kernel's own limit for all */
+#define RACES 128 /* creations of one name that others undo meanwhile */
+
+struct walk {
+	int root;
+	int dir; /* what all before the name is */
+	size_t from, to; /* the name in exec.path */
+	uint64_t mode; /* of the last name */
+};
+
+static int look(int root, const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return open_again(root, path, &how);
+}
+
+static size_t past_slashes(size_t at)
+{
+	while (exec.path[at] == '/')
+		at++;
+	return at;
+}
+
+static size_t past_name(size_t at)
+{
+	while (exec.path[at] != 0 && exec.path[at] != '/')
+		at++;
+	return at;
+}
+
+/* Writes the text of the dangling link at the name over it, or over all before too. */
+static int splice(struct walk *w, size_t len)
+{
+	size_t from = exec.link[0] == '/' ? 0 : w->from;
+	size_t rest = length(exec.path + w->to);
+
+	if (from + len + rest >= sizeof(exec.path))
+		return -ENAMETOOLONG;
+	__builtin_memmove(exec.path + from + len, exec.path + w->to, rest + 1);
+	__builtin_memcpy(exec.path + from, exec.link, len);
+	return -ERESTART;
+}
+
+/*
+ * DEFENCE (CVE-2024-45310): makes the name in the directory that is held. 0: it
+ * is there now, by whomever; -ERESTART: it was a dangling link, and exec.path
+ * says where that leads inside the root.
+ */
+static int make(struct walk *w)
+{
+	char end = exec.path[w->to], *name = exec.path + w->from;
+	int last = exec.path[past_slashes(w->to)] == 0;
+	uint64_t mode = last ? w->mode : S_IFDIR | 0755;
+	int r, n, mask = SYS(umask, 0);
+
+	exec.path[w->to] = 0;
+	r = S_ISREG(mode) ? SYS(mknodat, w->dir, name, mode, 0) : SYS(mkdirat, w->dir, name, mode & 07777);
+	n = r == -EEXIST ? SYS(readlinkat, w->dir, name, exec.link, sizeof(exec.link)) : 0;
+	exec.path[w->to] = end;
+	SYS(umask, mask);
+	if (n > 0)
+		return splice(w, (size_t)n);
+	return r == -EEXIST || r == -ENOENT ? 0 : r;
+}
+
+/* A descriptor of exec.path up to the end of the name, made if it is missing. */
+static int enter(struct walk *w)
+{
+	int fd = -ENOENT, r = 0;
+
+	for (int tries = 0; tries < RACES && fd == -ENOENT && r == 0; tries++) {
+		char end = exec.path[w->to];
+
+		exec.path[w->to] = 0;
+		fd = look(w->root, exec.path);
+		exec.path[w->to] = end;
+		if (fd == -ENOENT)
+			r = make(w);
+	}
+	return r < 0 ? r : fd;
+}
+
+/* The whole of exec.path, name by name; -ERESTART when it has changed. */
+static int walk(int root, uint64_t mode)
+{
+	struct walk w = {.root = root, .mode = mode, .dir = look(root, "/")};
+
+	while (w.dir >= 0) {
+		int fd;
+
+		w.from = past_slashes(w.to);
+		w.to = past_name(w.from);
+		if (w.from == w.to)
+			break;
+		fd = enter(&w);
+		SYS(close, w.dir);
+		w.dir = fd;
+	}
+	return w.dir;
+}
+
+static int make_path(int root, const char *path, uint64_t mode)
+{
+	size_t len = length(path);
+	int fd = -ERESTART;
+
+	if (!S_ISDIR(mode) && !S_ISREG(mode))
+		return -ENOENT;
+	if (len >= sizeof(exec.path))
+		return -ENAMETOOLONG;
+	__builtin_memcpy(exec.path, path, len + 1);
+	for (int links = 0; links <= LINKS && fd == -ERESTART; links++)
+		fd = walk(root, mode);
+	return fd == -ERESTART ? -ELOOP : fd;
+}
+
+/* DEFENCE (CVE-2021-30465): looked up once, in the root; from then on it is a descriptor. */
+int op_target(const uint64_t *arg)
+{
+	struct stat st;
+	int root = slot_fd(arg[0]), r;
+	int fd = look(root, string(arg[1]));
+
+	if (fd == -ENOENT)
+		fd = make_path(root, string(arg[1]), arg[2]);
+	if (fd < 0)
+		return fd;
+	r = SYS(fstat, fd, &st);
+	if (r == 0 && S_ISDIR(arg[2]) && !S_ISDIR(st.st_mode))
+		r = -ENOTDIR;
+	if (r == 0 && S_ISREG(arg[2]) && S_ISDIR(st.st_mode))
+		r = -EISDIR;
+	if (r == 0)
+		return slot_fill(arg[3], fd);
+	SYS(close, fd);
+	return r;
+}

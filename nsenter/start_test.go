@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"corten/nsenter/plan"
+)
+
+const newAll = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
+
+var at = plan.At("/test")
+
+// session is an executor under test and what it has written.
+type session struct {
+	t      *testing.T
+	e      *Executor
+	stdout *os.File
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("namespaces need root")
+	}
+}
+
+func busybox(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Skip("needs the package busybox-static")
+	}
+	return path
+}
+
+func start(t *testing.T, b *plan.Builder, cloneflags uintptr, inputs ...int) *session {
+	t.Helper()
+	needRoot(t)
+	encoded, err := b.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startBytes(t, encoded, cloneflags, inputs...)
+}
+
+func startBytes(t *testing.T, encoded []byte, cloneflags uintptr, inputs ...int) *session {
+	t.Helper()
+	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	t.Cleanup(func() { r.Close() })
+	out := int(w.Fd())
+	e, err := Start(Options{Plan: encoded, Inputs: inputs, Stdio: [3]int{int(null.Fd()), out, out}, Cloneflags: cloneflags, CgroupFD: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if e.Status >= 0 {
+			e.Abort()
+		}
+	})
+	return &session{t, e, r}
+}
+
+// next wants a record of the kind.
+func (s *session) next(kind RecordKind) Record {
+	s.t.Helper()
+	r, err := s.e.Next()
+	if err != nil {
+		s.t.Fatalf("want record %d: %v", kind, err)
+	}
+	if r.Kind != kind {
+		s.t.Fatalf("record %+v, want kind %d", r, kind)
+	}
+	return r
+}
+
+// eof wants no further record.
+func (s *session) eof() {
+	s.t.Helper()
+	if r, err := s.e.Next(); err != io.EOF {
+		s.t.Fatalf("record %+v, error %v, want io.EOF", r, err)
+	}
+}
+
+// end reaps and returns the exit status, 128+n for a signal.
+func (s *session) end() int {
+	s.t.Helper()
+	status, err := s.e.Wait()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.e.Close()
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
+}
+
+// output is all that was written to the payload's stdout and stderr.
+func (s *session) output() string {
+	s.t.Helper()
+	b, err := io.ReadAll(s.stdout)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(b)
+}
+
+func shell(b *plan.Builder, busybox, script string) {
+	b.Lookup(at, []string{busybox})
+	b.Execve(at, []string{"sh", "-c", script}, []string{"PATH=/bin:/usr/bin"})
+}
+
+func TestStartPayload(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Sethostname(at, "weathering")
+	b.Signals(at)
+	shell(b, busybox(t), "hostname; echo $$; ls -l /proc/self/fd; exit 3")
+	s := start(t, b, newAll)
+	s.next(RecordExec)
+	s.eof()
+	if status := s.end(); status != 3 {
+		t.Errorf("status %d, want 3", status)
+	}
+	if out := s.output(); !strings.HasPrefix(out, "weathering\n1\n") {
+		t.Errorf("output %q", out)
+	}
+}
+
+// A root made of nothing but steps: tmpfs, target, a bind mount, pivot_root.
+func TestStartRoot(t *testing.T) {
+	program, err := unix.OpenTree(unix.AT_FDCWD, busybox(t), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if errors.Is(err, unix.EPERM) {
+		needRoot(t)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(program)
+	b := plan.NewBuilder()
+	bin := b.Input(plan.Input{At: at, Kind: plan.KindTree})
+	fs, root, target, place, proc := b.Slot(), b.Slot(), b.Slot(), b.Slot(), b.Slot()
+	b.Mount(at, "/", unix.MS_REC|unix.MS_SLAVE)
+	b.Fsopen(at, "tmpfs", fs)
+	b.Fsconfig(at, fs, unix.FSCONFIG_SET_STRING, "size", "1m")
+	b.Fsconfig(at, fs, unix.FSCONFIG_CMD_CREATE, "", "")
+	b.Fsmount(at, fs, unix.MOUNT_ATTR_NOSUID, root)
+	b.Openat2(at, plan.Cwd, "/mnt", unix.O_PATH|unix.O_DIRECTORY, 0, 0, place)
+	b.MoveMount(at, root, place)
+	b.Target(at, root, "/usr/bin/busybox", unix.S_IFREG|0o755, target)
+	b.MountSetattr(at, bin, unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, 0)
+	b.MoveMount(at, bin, target)
+	b.Close(at, bin)
+	b.Close(at, target)
+	b.Target(at, root, "/proc", unix.S_IFDIR|0o555, target)
+	b.Close(at, fs)
+	b.Fsopen(at, "proc", fs)
+	b.Fsconfig(at, fs, unix.FSCONFIG_CMD_CREATE, "", "")
+	b.Fsmount(at, fs, 0, proc)
+	b.MoveMount(at, proc, target)
+	b.Check(at, proc, unix.S_IFDIR, 0, unix.PROC_SUPER_MAGIC)
+	b.Fchdir(at, root)
+	b.PivotRoot(at)
+	b.Umount2(at, ".", unix.MNT_DETACH)
+	b.Chdir(at, "/")
+	b.CheckCwd(at)
+	b.CloseRange(at, 3)
+	shell(b, "/usr/bin/busybox", "busybox ls /; busybox cat /proc/self/mountinfo | busybox wc -l; busybox ls /proc/self/fd")
+	s := start(t, b, newAll, program)
+	s.next(RecordExec)
+	s.eof()
+	status, out := s.end(), s.output()
+	if want := "proc\nusr\n3\n0\n1\n2\n3\n"; status != 0 || out != want {
+		t.Errorf("status %d, output %q, want %q", status, out, want)
+	}
+}
+
+func TestStartFailure(t *testing.T) {
+	b := plan.NewBuilder()
+	fs := b.Slot()
+	b.Fsopen(at, "tmpfs", fs)
+	b.Fsconfig(at, fs, unix.FSCONFIG_SET_STRING, "size", "12x")
+	s := start(t, b, newAll)
+	r := s.next(RecordFail)
+	if r.Step != 1 || r.Err != syscall.EINVAL || !strings.Contains(r.Text, "size") {
+		t.Errorf("record %+v", r)
+	}
+	s.eof()
+	if status := s.end(); status != 1 {
+		t.Errorf("status %d, want 1", status)
+	}
+}
