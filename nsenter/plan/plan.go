@@ -26,6 +26,9 @@ const (
 	maxArgs  = 6
 )
 
+// CheckNot, in the magic of a check step: any file system but this one.
+const CheckNot = 1 << 63
+
 // Flags of a step.
 const (
 	flagElse   = 1 << 0
@@ -37,7 +40,7 @@ const (
 type Input struct {
 	At   Pointer
 	Kind InputKind
-	Path string // what to open; for KindConsole and KindGate ""
+	Path string // what to open; "" where the kind says it all
 	Tree bool   // KindTree: with the mounts below it (AT_RECURSIVE)
 }
 
@@ -57,8 +60,10 @@ const (
 	// KindPidfd is pidfd_open(2) of the container's first process.
 	KindPidfd
 	// KindCgroup is open_tree(2) with OPEN_TREE_CLONE of the container's own
-	// cgroup directory in the hierarchy mounted at Path.
+	// cgroup directory Path.
 	KindCgroup
+	// KindInherited is the runtime's own descriptor with the number Path.
+	KindInherited
 )
 
 // Step is one operation. Args are in the order of the op's signature:

@@ -90,6 +90,8 @@ func number(op Op, i int, n uint64, _ []any) string {
 		return flagNames(names, n)
 	}
 	switch {
+	case op == OpCheck && i == 3 && n&CheckNot != 0:
+		return "not 0x" + strconv.FormatUint(n&^CheckNot, 16)
 	case octal()[op][i]:
 		return "0" + strconv.FormatUint(n, 8)
 	case hex()[op][i]:
@@ -117,3 +119,6 @@ func flagNames(names []symbol, n uint64) string {
 	}
 	return strings.Join(parts, "|")
 }
+
+// CloneFlags is a set of CLONE_NEW* flags by their names.
+func CloneFlags(flags uint64) string { return flagNames(cloneFlags, flags) }

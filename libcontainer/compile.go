@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"strconv"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"corten/cgroups"
+	"corten/nsenter/plan"
+	"corten/rootfs"
+)
+
+// Compiled is what a container's creation comes down to.
+type Compiled struct {
+	plan.Plan
+	Cgroup   *cgroups.Plan
+	Warnings []string
+
+	cloneFlags uint64
+	barriers   []barrier
+	forks      bool
+	mapsUsers  bool
+}
+
+// barrier is a step at which the executor waits for the runtime, and what the
+// runtime does there.
+type barrier uint8
+
+const (
+	barrierPlaced  barrier = iota + 1 // cgroups, id maps and oom_score_adj are set by pid
+	barrierMaps                       // the same, once the executor says its user namespace is there
+	barrierHooks                      // prestart and createRuntime hooks
+	barrierRlimits                    // prlimit(2), which a user namespace has no right to
+	barrierCommit                     // the state is on disk: the payload may run
+)
+
+// reports says whether the executor announces that it is waiting. At the
+// others, the runtime's byte is usually there first.
+func (k barrier) reports() bool {
+	return k == barrierMaps || k == barrierHooks || k == barrierRlimits
+}
+
+func (c *Compiled) wait(b *plan.Builder, at plan.Pointer, k barrier) {
+	report := uint64(0)
+	if k.reports() {
+		report = 1
+	}
+	b.Barrier(at, report)
+	c.barriers = append(c.barriers, k)
+}
+
+// Compile turns config.json into the plan of a container. It is pure: the same
+// config, options and facts give the same plan, and the kernel is not asked.
+// THE ORDER of everything is here, a line a phase, each with its reason.
+func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
+	spec, c, b, none := config.Spec, &Compiled{}, plan.NewBuilder(), plan.Pointer{}
+	var err error
+	if c.Cgroup, err = cgroups.Compile(spec, o.ID, host.Cgroups); err != nil {
+		return nil, err
+	}
+
+	// Inputs: every path of the host is resolved by the runtime, before the
+	// clone, so before anything hostile can run.
+	n := readNamespaces(b, spec)
+	if n.all&unix.CLONE_NEWNS == 0 {
+		return nil, &plan.Error{At: plan.At("/linux/namespaces"), Err: errors.New("a mount namespace is required: without one the container's mounts would be the host's")}
+	}
+	root, err := rootfs.New(b, spec, facts(spec, o, host, c.Cgroup, &n))
+	if err != nil {
+		return nil, err
+	}
+	var console, gate plan.Slot = plan.None, plan.None
+	if spec.Process.Terminal {
+		console = b.Input(plan.Input{At: plan.At("/process/terminal"), Kind: plan.KindConsole})
+	}
+	if o.gate {
+		gate = b.Input(plan.Input{Kind: plan.KindGate})
+	}
+	preserved := preserve(b, o.PreserveFDs)
+	p := &process{b: b, spec: spec.Process, facts: host, userNS: n.all&unix.CLONE_NEWUSER != 0}
+	p.setgroups = n.fresh&unix.CLONE_NEWUSER == 0 || host.EUID == 0 || len(spec.Linux.GIDMappings) > 1
+	p.sets, c.Warnings = capabilities(spec.Process.Capabilities, host.available(p.userNS))
+
+	// Life: nothing half-made survives the runtime (I1).
+	b.Prctl(none, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	b.Umask(none, 0) // modes of what is made are exact
+	b.Setsid(none)   // first, since a terminal must be the session's (I31)
+
+	// Namespaces.
+	c.enter(b, spec, &n, host)
+	if !o.NoNewKeyring {
+		b.KeyctlSession(none, "")
+		b.Tolerate("ENOSYS", "EPERM", "EACCES", "EDQUOT")
+	}
+	if n.fresh&unix.CLONE_NEWNET != 0 {
+		compileLoopback(b, namespaceAt(spec, unix.CLONE_NEWNET))
+	}
+
+	// Root and mounts. Before pivot_root, because a user namespace may mount
+	// proc and sysfs only while the host's are in sight.
+	root.Attach()
+	if err := root.Mounts(); err != nil {
+		return nil, err
+	}
+	root.Devices()
+	peer := plan.None
+	if spec.Process.Terminal {
+		peer = rootfs.Terminal(b, root.Slot(), spec.Process.ConsoleSize, console)
+		root.Console(peer)
+	}
+	c.names(b, spec)
+	compileSysctl(b, spec.Linux.Sysctl)
+
+	// Hooks of the runtime, then of the container: all is mounted, and the
+	// host's root still there for them.
+	if h := spec.Hooks; h != nil {
+		if len(h.Prestart)+len(h.CreateRuntime) > 0 { //nolint:staticcheck // prestart is deprecated, and used
+			c.wait(b, plan.At("/hooks"), barrierHooks)
+		}
+		compileHooks(b, "createContainer", h.CreateContainer, hookState(spec, o, "creating", 0))
+	}
+
+	// Masks after all mounts and the console: whatever those were tricked
+	// into, is masked (I13).
+	root.Readonly()
+	root.Masked()
+	root.Pivot()
+
+	// Process.
+	p.compileCwd(root.Slot())
+	if peer != plan.None {
+		p.compileTerminal(peer)
+	}
+	for i, slot := range preserved {
+		b.Dup3(none, slot, uint64(3+i))
+	}
+	// Late, because a small limit must not starve the steps above.
+	if p.userNS && len(spec.Process.Rlimits) > 0 {
+		c.wait(b, plan.At("/process/rlimits"), barrierRlimits)
+	} else {
+		p.compileRlimits()
+	}
+	p.compileCredentials()
+	p.compileLookup()
+
+	// The point of no return: created, and start's to decide; or, in run, as
+	// soon as the state is on disk.
+	if gate != plan.None {
+		b.Gate(none, gate)
+	} else {
+		c.wait(b, none, barrierCommit)
+	}
+	p.compileExec(o.Init || spec.Annotations["corten.init"] == "true", uint64(len(preserved)), func() {
+		if h := spec.Hooks; h != nil {
+			compileHooks(b, "startContainer", h.StartContainer, hookState(spec, o, "created", 1))
+		}
+	})
+	c.Plan = b.Plan
+	return c, nil
+}
+
+// enter makes the executor a member of the container's namespaces and cgroups.
+func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host *Host) {
+	users := plan.At("/linux/uidMappings")
+	newUser := n.fresh&unix.CLONE_NEWUSER != 0
+	c.cloneFlags, c.forks, c.mapsUsers = n.atClone, n.fork, newUser
+	n.compileJoins(b, host.EUID != 0)
+	placed := false
+	switch {
+	case newUser && n.after&unix.CLONE_NEWUSER != 0:
+		b.Unshare(namespaceAt(spec, unix.CLONE_NEWUSER), unix.CLONE_NEWUSER)
+		c.wait(b, users, barrierMaps)
+		placed = true
+	case newUser || n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.Cgroup.Into < 0 || spec.Process.OOMScoreAdj != nil:
+		// Before the cgroup namespace is made: its root is fixed by where its
+		// first member is then (C10).
+		c.wait(b, users, barrierPlaced)
+		placed = true
+	}
+	if newUser || n.joins(unix.CLONE_NEWUSER) {
+		// The namespace's root owns what is mounted from here on (I4).
+		b.Setresgid(users, 0)
+		b.Setresuid(users, 0)
+	}
+	if after := n.after &^ unix.CLONE_NEWUSER; after != 0 {
+		b.Unshare(namespaceAt(spec, after), after)
+	}
+	if n.fresh&unix.CLONE_NEWTIME != 0 {
+		compileTimeOffsets(b, spec.Linux.TimeOffsets)
+	}
+	if n.fresh&unix.CLONE_NEWCGROUP != 0 {
+		b.Unshare(namespaceAt(spec, unix.CLONE_NEWCGROUP), unix.CLONE_NEWCGROUP)
+	}
+	if n.fork {
+		b.Fork(namespaceAt(spec, unix.CLONE_NEWPID))
+		b.Prctl(plan.Pointer{}, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+		b.Setsid(plan.Pointer{})
+	}
+	if !placed && c.Cgroup.Into < 0 {
+		c.wait(b, plan.Pointer{}, barrierPlaced)
+	}
+	// Nobody may trace a half-made container. Defence against CVE-2016-9962.
+	b.Prctl(plan.Pointer{}, unix.PR_SET_DUMPABLE, 0)
+}
+
+func (c *Compiled) names(b *plan.Builder, spec *specs.Spec) {
+	if spec.Hostname != "" {
+		b.Sethostname(plan.At("/hostname"), spec.Hostname)
+	}
+	if spec.Domainname != "" {
+		b.Setdomainname(plan.At("/domainname"), spec.Domainname)
+	}
+}
+
+// compileSysctl writes kernel parameters through a procfs of the executor's
+// own. Defence against CVE-2025-52881: through the container's, an image
+// chose which file the value went to.
+func compileSysctl(b *plan.Builder, sysctl map[string]string) {
+	at := plan.At("/linux/sysctl")
+	if len(sysctl) == 0 {
+		return
+	}
+	fs, proc := b.Slot(), b.Slot()
+	b.Fsopen(at, "proc", fs)
+	b.Fsconfig(at, fs, unix.FSCONFIG_CMD_CREATE, "", "")
+	b.Fsmount(at, fs, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, proc)
+	b.Done(at, fs)
+	for _, key := range sortedKeys(sysctl) {
+		file, _ := sysctlPath(key) // validated
+		fd, at := b.Slot(), at.Field(key)
+		b.Openat2(at, proc, "sys/"+file, unix.O_WRONLY|unix.O_CLOEXEC, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV, fd)
+		b.Write(at, fd, []byte(sysctl[key]))
+		b.Done(at, fd)
+	}
+	b.Done(at, proc)
+}
+
+// preserve adds the descriptors 3 to 2+n that the caller hands on.
+func preserve(b *plan.Builder, n int) (slots []plan.Slot) {
+	for i := range n {
+		slots = append(slots, b.Input(plan.Input{Kind: plan.KindInherited, Path: strconv.Itoa(3 + i)}))
+	}
+	return slots
+}
+
+// facts is what rootfs has to know.
+func facts(spec *specs.Spec, o *CreateOptions, host *Host, cgroup *cgroups.Plan, n *namespaces) rootfs.Facts {
+	f := rootfs.Facts{Bundle: o.Bundle, UserNS: n.all&unix.CLONE_NEWUSER != 0, CgroupNS: n.all&unix.CLONE_NEWCGROUP != 0,
+		Terminal: spec.Process.Terminal, NoPivot: o.NoPivot}
+	for _, dir := range cgroup.Dirs {
+		h := host.Cgroups.Hierarchies[dir.Hierarchy]
+		f.Hierarchies = append(f.Hierarchies, rootfs.Hierarchy{Mount: h.Mount, Controllers: h.Controllers, Name: h.Name, V2: h.V2, Cgroup: dir.Path})
+	}
+	return f
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

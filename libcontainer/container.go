@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package libcontainer is a container's life as the host sees it: create,
+// start, run, exec, kill, delete, and the order in which each of them happens.
+package libcontainer
+
+import (
+	"errors"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"corten/cgroups"
+	"corten/nsenter/plan"
+	"corten/seccomp"
+)
+
+// Runtime is what the global options choose.
+type Runtime struct {
+	Root          string // directory of all containers' state
+	SystemdCgroup bool
+	Rootless      string // "true", "false" or "auto"
+	Log           func(format string, args ...any)
+}
+
+// CreateOptions are those of create and run.
+type CreateOptions struct {
+	ID, Bundle             string
+	PIDFile, ConsoleSocket string
+	PreserveFDs            int
+	NoPivot, NoNewKeyring  bool
+
+	// Of run only.
+	Detach, Keep, NoSubreaper, Init bool
+
+	gate    bool // create: wait for start
+	explain bool // plan: nothing is made
+}
+
+func (r *Runtime) warn(format string, args ...any) {
+	if r.Log != nil {
+		r.Log(format, args...)
+	}
+}
+
+// prepare reads and compiles. It has no side effect but in the filter cache.
+func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
+	bundle, err := filepath.Abs(o.Bundle)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Bundle = bundle
+	config, err := Load(path.Join(bundle, "config.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, errors.New("JSON specification file config.json not found in " + bundle)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.SystemdCgroup {
+		return nil, nil, errors.New("--systemd-cgroup: the systemd cgroup driver is not supported yet")
+	}
+	if config.Process == nil {
+		return nil, nil, &plan.Error{At: plan.At("/process"), Err: errors.New("process property must not be empty")}
+	}
+	if err := terminalRules(config, o); err != nil {
+		return nil, nil, err
+	}
+	if err := checkHooks(config.Spec); err != nil {
+		return nil, nil, err
+	}
+	host, err := probe(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := host.filter(config, path.Join(r.Root, ".cache/seccomp")); err != nil {
+		return nil, nil, err
+	}
+	compiled, err := Compile(config, o, host)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range compiled.Warnings {
+		r.warn("%s", w)
+	}
+	return config, compiled, nil
+}
+
+// filter compiles linux.seccomp, or finds it compiled.
+func (h *Host) filter(config *Config, cache string) (err error) {
+	if config.Linux.Seccomp == nil {
+		return nil
+	}
+	at := plan.At("/linux/seccomp")
+	if h.SeccompFlags, err = seccomp.Flags(at, config.Linux.Seccomp); err != nil {
+		return err
+	}
+	h.Seccomp, err = seccomp.Filter(at, config.SeccompRaw, cache)
+	return err
+}
+
+func terminalRules(config *Config, o *CreateOptions) error {
+	detached := o.Detach || o.gate
+	if o.explain {
+		return nil
+	}
+	switch at := plan.At("/process/terminal"); {
+	case config.Process.Terminal && detached && o.ConsoleSocket == "":
+		return &plan.Error{At: at, Err: errors.New("cannot allocate tty if runc will detach without setting console socket")}
+	case o.ConsoleSocket != "" && !(detached && config.Process.Terminal):
+		return &plan.Error{At: at, Err: errors.New("cannot use console socket if runc will not detach or allocate tty")}
+	}
+	return nil
+}
+
+// begin makes the state directory, which decides who has the id, and writes the
+// journal. Establishes: from here on undo finds everything.
+func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*container, error) {
+	root, err := r.rootDir(true)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if err := unix.Mkdirat(int(root.Fd()), o.ID, 0o711); err == unix.EEXIST {
+		return nil, ErrExist
+	} else if err != nil {
+		return nil, &os.PathError{Op: "mkdirat", Path: path.Join(r.Root, o.ID), Err: err}
+	}
+	fd, err := unix.Openat(int(root.Fd()), o.ID, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("openat", err)
+	}
+	c := &container{id: o.ID, dir: os.NewFile(uintptr(fd), path.Join(r.Root, o.ID))}
+	if err := flock(c.dir); err != nil {
+		return c, err
+	}
+	c.record = record{ID: o.ID, BootID: bootID(), Bundle: o.Bundle, Rootfs: config.Root.Path, Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring}
+	if !path.IsAbs(c.Rootfs) {
+		c.Rootfs = path.Join(o.Bundle, c.Rootfs)
+	}
+	for _, dir := range compiled.Cgroup.Dirs {
+		c.Cgroups = append(c.Cgroups, dir.Path)
+	}
+	if err := c.journal(compiled.Cgroup); err != nil {
+		return c, err
+	}
+	return c, writeAt(c.dir, configFile, config.Raw)
+}
+
+// create brings a container to its gate (o.gate) or its payload to life.
+func (r *Runtime) create(o *CreateOptions, console int) (c *container, s *spawn, err error) {
+	if !validID(o.ID) {
+		return nil, nil, ErrInvalidID
+	}
+	config, compiled, err := r.prepare(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err = r.begin(o, config, compiled)
+	if c == nil {
+		return nil, nil, err
+	}
+	s = &spawn{r: r, compiled: compiled, console: console, gate: -1, init: -1, spec: config.Spec, process: config.Process}
+	if err == nil {
+		err = r.make(c, s, o)
+	}
+	if s.gate >= 0 {
+		unix.Close(s.gate)
+	}
+	if err != nil {
+		s.abort()
+		if undoErr := r.undo(c); undoErr != nil {
+			r.warn("%v", undoErr)
+		}
+		c.close()
+		return nil, nil, err
+	}
+	return c, s, nil
+}
+
+func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
+	if o.gate {
+		if s.gate, err = c.makeGate(); err != nil {
+			return err
+		}
+		b, err := s.compiled.Encode()
+		if err != nil {
+			return err
+		}
+		if err := writeAt(c.dir, planFile, b); err != nil {
+			return err
+		}
+	}
+	if s.group, err = s.compiled.Cgroup.Apply(); err != nil {
+		return err
+	}
+	if err := s.start(); err != nil {
+		return err
+	}
+	if err := c.running(s.executor.PID); err != nil {
+		return err
+	}
+	err = s.finish(func() error {
+		state := hookState(s.spec, o, "creating", c.PID)
+		if err := runHooks("prestart", s.spec.Hooks.Prestart, state); err != nil { //nolint:staticcheck // deprecated, and used
+			return err
+		}
+		return runHooks("createRuntime", s.spec.Hooks.CreateRuntime, state)
+	})
+	if err != nil {
+		return err
+	}
+	if !o.gate {
+		if err := r.poststart(c, s.spec.Hooks != nil); err != nil {
+			return err
+		}
+	}
+	return writePIDFile(o.PIDFile, c.PID)
+}
+
+// running writes the state of a container whose process is there.
+func (c *container) running(pid int) (err error) {
+	c.PID = pid
+	if _, c.StartTime, err = processStat(pid); err != nil {
+		return err
+	}
+	c.made = true
+	return c.write()
+}
+
+// makeGate makes exec.fifo and opens it both ways: as long as the executor
+// keeps that descriptor the fifo has a reader, which is how start and state
+// know that it waits.
+func (c *container) makeGate() (int, error) {
+	fd := int(c.dir.Fd())
+	if err := unix.Mkfifoat(fd, fifoFile, 0o600); err != nil {
+		return -1, &os.PathError{Op: "mkfifoat", Path: path.Join(c.dir.Name(), fifoFile), Err: err}
+	}
+	gate, err := unix.Openat(fd, fifoFile, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	return gate, os.NewSyscallError("openat", err)
+}
+
+// writePIDFile replaces name, digits alone, as a whole.
+func writePIDFile(name string, pid int) error {
+	if name == "" {
+		return nil
+	}
+	temporary := path.Join(path.Dir(name), "."+path.Base(name))
+	os.Remove(temporary)
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(itoa(int64(pid)))
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(temporary, name)
+	}
+	if err != nil {
+		os.Remove(temporary)
+	}
+	return err
+}
+
+// Create makes a container that waits for Start.
+func (r *Runtime) Create(o CreateOptions) error {
+	o.gate = true
+	console := -1
+	if o.ConsoleSocket != "" {
+		var err error
+		if console, err = dialConsole(o.ConsoleSocket); err != nil {
+			return err
+		}
+		defer unix.Close(console)
+	}
+	c, s, err := r.create(&o, console)
+	if err != nil {
+		return err
+	}
+	s.executor.Close()
+	c.close()
+	return nil
+}
+
+// Start lets the payload of a created container run.
+func (r *Runtime) Start(id string) error {
+	c, err := r.open(id, true)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	switch status := c.status(); {
+	case !c.made:
+		return ErrNotExist
+	case status == statusStopped:
+		return errors.New("cannot start a container that has stopped")
+	case status == statusRunning:
+		return errors.New("cannot start an already running container")
+	case status != statusCreated:
+		return errors.New("cannot start a container in the " + status + " state")
+	}
+	if err := c.openGate(); err != nil {
+		return err
+	}
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	if err := r.poststart(c, config.Hooks != nil); err != nil {
+		if undoErr := r.undo(c); undoErr != nil {
+			r.warn("%v", undoErr)
+		}
+		return err
+	}
+	return nil
+}
+
+// openGate writes the executor's byte and waits until it has executed the
+// payload, or has failed to.
+func (c *container) openGate() error {
+	fd, err := unix.Openat(int(c.dir.Fd()), fifoFile, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return errors.New("cannot start a container that has stopped")
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte{0}); err != nil {
+		return os.NewSyscallError("write", err)
+	}
+	// The last reader goes with execve, or with the executor.
+	fds := []unix.PollFd{{Fd: int32(fd)}}
+	for {
+		if _, err := unix.Poll(fds, -1); err == nil {
+			break
+		} else if err != unix.EINTR {
+			return os.NewSyscallError("poll", err)
+		}
+	}
+	// What it left in the fifo is the record of a failure.
+	if err := c.gateRecord(); err != nil {
+		return err
+	}
+	unix.Unlinkat(int(c.dir.Fd()), fifoFile, 0)
+	return nil
+}
+
+// poststart runs the hooks that follow the payload's start; a failure ends the
+// container.
+func (r *Runtime) poststart(c *container, any bool) error {
+	if !any {
+		return nil
+	}
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	return runHooks("poststart", config.Hooks.Poststart, hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusRunning, c.PID))
+}
+
+// State describes one container.
+func (r *Runtime) State(id string) (*State, error) {
+	c, err := r.open(id, false)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if !c.made {
+		return nil, ErrNotExist
+	}
+	return c.state()
+}
+
+// List describes all containers, sorted by id. A directory that holds none is
+// passed over.
+func (r *Runtime) List() ([]State, error) {
+	entries, err := os.ReadDir(r.Root)
+	if err != nil {
+		return nil, err
+	}
+	var all []State
+	for _, e := range entries {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if s, err := r.State(e.Name()); err == nil {
+			all = append(all, *s)
+		}
+	}
+	return all, nil
+}
+
+// Kill sends a signal to the first process, or with all to every process.
+func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
+	c, err := r.open(id, true)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if !c.made {
+		return ErrNotExist
+	}
+	group := cgroups.Open(c.Cgroups)
+	pidfd, err := c.process()
+	if err != nil {
+		if all && errors.Is(err, ErrNotRunning) {
+			return group.Kill()
+		}
+		return err
+	}
+	defer unix.Close(pidfd)
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	if sig == syscall.SIGKILL && (all || !config.ownPIDs()) {
+		return group.Kill() // without a pid namespace, the others outlive the first
+	}
+	if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err == unix.ESRCH {
+		return ErrNotRunning
+	} else if err != nil {
+		return os.NewSyscallError("pidfd_send_signal", err)
+	}
+	if sig == syscall.SIGKILL {
+		// A frozen v1 cgroup holds even the killed.
+		if frozen, err := group.Frozen(); err == nil && frozen {
+			return group.Thaw()
+		}
+	}
+	return nil
+}
+
+// ownPIDs reports whether the container has a pid namespace of its own.
+func (c *Config) ownPIDs() bool {
+	for _, ns := range c.Linux.Namespaces {
+		if ns.Type == "pid" {
+			return ns.Path == ""
+		}
+	}
+	return false
+}
+
+// Delete removes a stopped or created container; with force any, and also what
+// an interrupted create has left.
+func (r *Runtime) Delete(id string, force bool) error {
+	c, err := r.open(id, true)
+	if errors.Is(err, ErrNotExist) && force {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if !c.made {
+		if err := r.undo(c); err != nil || force {
+			return err
+		}
+		return ErrNotExist
+	}
+	if status := c.status(); !force && status != statusStopped && status != statusCreated {
+		return errors.New("cannot delete container " + id + " that is not stopped: " + status)
+	}
+	return r.undo(c)
+}
+
+// Processes are the pids of the container's processes, sorted.
+func (r *Runtime) Processes(id string) ([]int, error) {
+	c, err := r.open(id, false)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if !c.made {
+		return nil, ErrNotExist
+	}
+	pids, err := cgroups.Open(c.Cgroups).Procs()
+	slices.Sort(pids)
+	return pids, err
+}

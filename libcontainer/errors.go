@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"corten/nsenter"
+	"corten/nsenter/plan"
+)
+
+// Errors that callers and engines tell apart by their text (features.md §2.6).
+var (
+	ErrNotExist   = errors.New("container does not exist")
+	ErrExist      = errors.New("container with given ID already exists")
+	ErrNotRunning = errors.New("container not running")
+	ErrInvalidID  = errors.New("invalid container ID format")
+)
+
+// stepError explains the record of a failed step.
+func stepError(p *plan.Plan, r *nsenter.Record) error {
+	if r.Step < 0 || r.Step >= len(p.Steps) {
+		return &plan.Error{Err: r.Err, Op: "plan", Hint: "the executor refused the plan: corten and its executor do not belong together"}
+	}
+	s := &p.Steps[r.Step]
+	e := &plan.Error{At: s.At, Step: r.Step + 1, Op: s.Call(), Err: r.Err, Hint: hint(s, r.Err)}
+	switch s.Op {
+	case plan.OpLookup, plan.OpExecve:
+		e.Op, e.Err = "exec", programError(s, r.Err)
+	case plan.OpFsconfig:
+		e.Op = fsconfigCall(p, r.Step)
+	case plan.OpRun:
+		e.Op, e.Err = "run "+s.Args[0].(string), errors.New(r.Text)
+		return e
+	}
+	if r.Text != "" {
+		e.Err = wordedError{e.Err, r.Text}
+	}
+	return e
+}
+
+// wordedError is an errno with what the kernel said about it.
+type wordedError struct {
+	error
+	words string
+}
+
+func (e wordedError) Error() string { return e.error.Error() + " (" + e.words + ")" }
+func (e wordedError) Unwrap() error { return e.error }
+
+// programError has the words engines look for.
+func programError(s *plan.Step, errno syscall.Errno) error {
+	list := s.Args[0].([]string)
+	name := ""
+	if len(list) > 0 {
+		name = list[0]
+	}
+	if s.Op == plan.OpLookup && errno == syscall.ENOENT && len(list) != 1 {
+		if i := strings.LastIndexByte(name, '/'); i >= 0 {
+			name = name[i+1:]
+		}
+		return errors.New(strconv.Quote(name) + ": executable file not found in $PATH")
+	}
+	return &quoted{name, errno}
+}
+
+type quoted struct {
+	name string
+	err  error
+}
+
+func (q *quoted) Error() string { return strconv.Quote(q.name) + ": " + q.err.Error() }
+func (q *quoted) Unwrap() error { return q.err }
+
+// fsconfigCall names the file system type instead of the slot.
+func fsconfigCall(p *plan.Plan, step int) string {
+	s := &p.Steps[step]
+	fsType := "?"
+	for i := step; i >= 0; i-- {
+		if o := &p.Steps[i]; o.Op == plan.OpFsopen && o.Args[1] == s.Args[0] {
+			fsType = o.Args[0].(string)
+			break
+		}
+	}
+	call := "fsconfig " + fsType
+	key, value := s.Args[2].(string), s.Args[3].(string)
+	if key == "" {
+		return call + " create"
+	}
+	call += " " + strconv.Quote(key)
+	if value != "" {
+		call += "=" + strconv.Quote(value)
+	}
+	return call
+}
+
+// hint says what to do where the errno alone misleads.
+func hint(s *plan.Step, errno syscall.Errno) string {
+	switch {
+	case s.Op == plan.OpTarget && errno == syscall.EROFS:
+		return "the mount point is missing and the root file system is read-only: make it in the image"
+	case s.Op == plan.OpFsconfig && errno == syscall.EINVAL && s.Args[2].(string) == "size":
+		return "size takes bytes with an optional k, m or g, or a percentage"
+	case s.Op == plan.OpPrlimit && errno == syscall.EPERM:
+		return "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace"
+	case s.Op == plan.OpPivotRoot && errno == syscall.EINVAL:
+		return "the root of this host cannot be pivoted, as in an initramfs: use --no-pivot"
+	case s.Op == plan.OpOpenat2 && errno == syscall.ELOOP:
+		return "a symbolic link stands where none is followed"
+	case s.Op == plan.OpCheckCwd:
+		return "the working directory is outside the container's root"
+	case s.Op == plan.OpCheck && errno == syscall.EXDEV:
+		return "the file is not what it must be, or lies in another file system: the image may have put a link there"
+	case s.Op == plan.OpMountSetattr && errno == syscall.ENOSYS:
+		return "mount_setattr(2) needs Linux 5.12"
+	}
+	return ""
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"path"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"corten/cgroups"
+	"corten/nsenter/plan"
+	"corten/rootfs"
+)
+
+// ExecOptions are those of exec. Process, from --process, replaces the
+// container's own process section; else the other fields change it.
+type ExecOptions struct {
+	ID      string
+	Process *specs.Process
+
+	Args, Env, Caps []string
+	Cwd, User       string // User is uid[:gid]
+	AdditionalGids  []uint32
+	TTY, NoNewPrivs bool
+
+	Detach, IgnorePaused   bool
+	PIDFile, ConsoleSocket string
+	PreserveFDs            int
+
+	noNewKeyring bool // as the container was made
+}
+
+// process is the process section that exec runs.
+func (o *ExecOptions) process(config *Config) (*specs.Process, error) {
+	if o.Process != nil {
+		return o.Process, nil
+	}
+	if config.Process == nil {
+		return nil, errors.New("exec needs --process: the container's config.json has none")
+	}
+	p := *config.Process
+	p.Args, p.Terminal, p.ConsoleSize = o.Args, o.TTY, nil
+	p.Env = append(p.Env[:len(p.Env):len(p.Env)], o.Env...)
+	if len(o.Args) == 0 {
+		return nil, errors.New("exec needs a command or --process")
+	}
+	if o.Cwd != "" {
+		p.Cwd = o.Cwd
+	}
+	if !path.IsAbs(p.Cwd) {
+		return nil, errors.New("Cwd must be an absolute path") //nolint:staticcheck // runc's words
+	}
+	p.NoNewPrivileges = p.NoNewPrivileges || o.NoNewPrivs
+	if err := o.user(&p.User); err != nil {
+		return nil, err
+	}
+	p.User.AdditionalGids = append(p.User.AdditionalGids[:len(p.User.AdditionalGids):len(p.User.AdditionalGids)], o.AdditionalGids...)
+	return &p, o.capabilities(&p)
+}
+
+// user reads uid[:gid]: whole numbers in base 10, no names, so that a passwd of
+// the image cannot change what they mean (CVE-2016-3697, CVE-2026-30892).
+func (o *ExecOptions) user(u *specs.User) error {
+	if o.User == "" {
+		return nil
+	}
+	uid, gid, hasGID := strings.Cut(o.User, ":")
+	var err error
+	if u.UID, err = parseID(uid); err == nil && hasGID {
+		u.GID, err = parseID(gid)
+	}
+	if err != nil {
+		return errors.New("--user " + strconv.Quote(o.User) + ": want uid[:gid], numbers below 4294967295")
+	}
+	return nil
+}
+
+func parseID(text string) (uint32, error) {
+	for _, c := range []byte(text) {
+		if c < '0' || c > '9' {
+			return 0, strconv.ErrSyntax
+		}
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err == nil && n == 1<<32-1 {
+		err = strconv.ErrRange
+	}
+	return uint32(n), err
+}
+
+// capabilities adds --cap: to what the process may have and has, never to what
+// it may inherit, and so not to the ambient ones unless the config lets it
+// (CVE-2022-29162 and its family).
+func (o *ExecOptions) capabilities(p *specs.Process) error {
+	if len(o.Caps) == 0 {
+		return nil
+	}
+	c := specs.LinuxCapabilities{}
+	if p.Capabilities != nil {
+		c = *p.Capabilities
+	}
+	for _, name := range o.Caps {
+		if capabilityBit(name) == 0 {
+			return errors.New("--cap " + name + ": unknown capability")
+		}
+	}
+	add := func(list []string) []string { return append(list[:len(list):len(list)], o.Caps...) }
+	c.Bounding, c.Effective, c.Permitted = add(c.Bounding), add(c.Effective), add(c.Permitted)
+	for _, name := range o.Caps {
+		for _, inheritable := range c.Inheritable {
+			if name == inheritable {
+				c.Ambient = append(c.Ambient[:len(c.Ambient):len(c.Ambient)], name)
+			}
+		}
+	}
+	p.Capabilities = &c
+	return nil
+}
+
+// CompileExec turns a process into the plan that runs it in the container made
+// of config. Pure, as Compile is.
+func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host) *Compiled {
+	c, b, none := &Compiled{Cgroup: &cgroups.Plan{Into: -1}}, plan.NewBuilder(), plan.Pointer{}
+	init := b.Input(plan.Input{At: plan.At("/linux/namespaces"), Kind: plan.KindPidfd})
+	console := plan.None
+	if spec.Terminal {
+		console = b.Input(plan.Input{At: plan.At("/process/terminal"), Kind: plan.KindConsole})
+	}
+	preserved := preserve(b, o.PreserveFDs)
+	var flags uint64
+	for _, ns := range config.Linux.Namespaces {
+		flags |= namespaceFlag(ns.Type)
+	}
+	userNS := flags&unix.CLONE_NEWUSER != 0
+	p := &process{b: b, spec: spec, facts: host, userNS: userNS, setgroups: true}
+	p.sets, c.Warnings = capabilities(spec.Capabilities, host.available(userNS))
+
+	b.Prctl(none, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	b.Umask(none, 0)
+	// Before the first step into the container, whose processes could
+	// otherwise trace this one. Defence against CVE-2016-9962.
+	c.wait(b, none, barrierPlaced)
+	b.Prctl(none, unix.PR_SET_DUMPABLE, 0)
+	// All at once, by the process itself: no path of /proc, no half-joined state.
+	b.Setns(plan.At("/linux/namespaces"), init, flags)
+	b.Close(none, init)
+	if userNS {
+		b.Setresgid(plan.At("/linux/uidMappings"), 0)
+		b.Setresuid(plan.At("/linux/uidMappings"), 0)
+		b.Prctl(none, unix.PR_SET_DUMPABLE, 0)
+	}
+	if flags&unix.CLONE_NEWPID != 0 {
+		// Only now does the container see the process, and it holds nothing
+		// of the host any more.
+		c.forks = true
+		b.Fork(namespaceAt(config.Spec, unix.CLONE_NEWPID))
+		b.Prctl(none, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	}
+	b.Setsid(none)
+	if !o.noNewKeyring {
+		b.KeyctlSession(none, "")
+		b.Tolerate("ENOSYS", "EPERM", "EACCES", "EDQUOT")
+	}
+	root := b.Slot()
+	b.Openat2(plan.At("/root"), plan.Cwd, "/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, 0, root)
+	peer := plan.None
+	if spec.Terminal {
+		peer = rootfs.Terminal(b, root, spec.ConsoleSize, console)
+	}
+	p.compileCwd(root)
+	b.Done(none, root)
+	if peer != plan.None {
+		p.compileTerminal(peer)
+	}
+	for i, slot := range preserved {
+		b.Dup3(none, slot, uint64(3+i))
+	}
+	if userNS && len(spec.Rlimits) > 0 {
+		c.wait(b, plan.At("/process/rlimits"), barrierRlimits)
+	} else {
+		p.compileRlimits()
+	}
+	p.compileCredentials()
+	p.compileLookup()
+	c.wait(b, none, barrierCommit)
+	p.compileExec(false, uint64(len(preserved)), func() {})
+	c.Plan = b.Plan
+	return c
+}
+
+// Exec runs a further process in a running container: attached, with its exit
+// status as the result, or detached.
+func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
+	fg, err := newForeground(o.Detach, o.ConsoleSocket, true)
+	if err != nil {
+		return 0, err
+	}
+	defer fg.close()
+	s, err := r.exec(&o, fg.console)
+	if err != nil {
+		return 0, err
+	}
+	defer s.executor.Close()
+	if o.Detach {
+		return 0, nil
+	}
+	return fg.attend(s)
+}
+
+// exec brings the process to life. It holds the container's lock meanwhile.
+func (r *Runtime) exec(o *ExecOptions, console int) (*spawn, error) {
+	c, err := r.open(o.ID, true)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if !c.made {
+		return nil, ErrNotExist
+	}
+	switch c.status() {
+	case statusStopped:
+		return nil, errors.New("cannot exec in a stopped container")
+	case statusPaused:
+		if !o.IgnorePaused {
+			return nil, errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+		}
+	}
+	config, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	process, err := o.process(config)
+	if err != nil {
+		return nil, err
+	}
+	if process.Terminal && o.Detach && o.ConsoleSocket == "" {
+		return nil, errors.New("cannot allocate tty if runc will detach without setting console socket")
+	}
+	host, err := probe(config)
+	if err != nil {
+		return nil, err
+	}
+	if err := host.filter(config, path.Join(r.Root, ".cache/seccomp")); err != nil {
+		return nil, err
+	}
+	o.noNewKeyring = c.NoNewKeyring
+	compiled := CompileExec(config, process, o, host)
+	compiled.Cgroup.Into = c.Into
+	for _, w := range compiled.Warnings {
+		r.warn("%s", w)
+	}
+	s := &spawn{r: r, compiled: compiled, console: console, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups)}
+	if s.init, err = c.process(); err != nil {
+		return nil, err
+	}
+	defer unix.Close(s.init)
+	if err = s.start(); err == nil {
+		err = s.finish(func() error { return nil })
+	}
+	if err == nil {
+		err = writePIDFile(o.PIDFile, s.executor.PID)
+	}
+	if err != nil {
+		s.abort()
+		return nil, err
+	}
+	return s, nil
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"os"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"corten/cgroups"
+)
+
+// Host is what Compile knows of the kernel and of the runtime's own process. It
+// is a plain value: a test writes one by hand.
+type Host struct {
+	EUID            int
+	Capabilities    uint64 // those the runtime may grant, bit n for capability n
+	AllCapabilities uint64 // those the kernel knows: what a new user namespace has
+	Cgroups         *cgroups.Host
+	Seccomp         []byte // the filter of linux.seccomp, as struct sock_filter; nil without one
+	SeccompFlags    uint64
+}
+
+func (h *Host) available(userNS bool) uint64 {
+	if userNS {
+		return h.AllCapabilities
+	}
+	return h.Capabilities
+}
+
+// probe asks what the config needs to know and no more.
+func probe(config *Config) (*Host, error) {
+	h := &Host{EUID: os.Geteuid()}
+	var err error
+	if h.Cgroups, err = cgroups.Probe(); err != nil {
+		return nil, err
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return nil, os.NewSyscallError("capget", err)
+	}
+	h.Capabilities = uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32
+	h.AllCapabilities = h.Capabilities
+	for _, ns := range config.Linux.Namespaces {
+		if ns.Type == specs.UserNamespace {
+			h.AllCapabilities = 1<<lastCapability() - 1
+		}
+	}
+	return h, nil
+}
+
+// lastCapability is one more than the number of the newest capability of the
+// kernel, at most that of the newest corten knows.
+func lastCapability() int {
+	n := len(capabilityNames)
+	for n > 0 {
+		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n-1), 0, 0, 0); err == nil {
+			break
+		}
+		n--
+	}
+	return n
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"strings"
+
+	"corten/nsenter/plan"
+)
+
+// PlanView is what `corten plan` prints: what create would do, in order.
+type PlanView struct {
+	compiled *Compiled
+}
+
+// Plan compiles a bundle and changes nothing but the filter cache.
+func (r *Runtime) Plan(o CreateOptions) (*PlanView, error) {
+	if o.ID == "" {
+		o.ID = "ID"
+	}
+	o.gate, o.explain = true, true
+	_, compiled, err := r.prepare(&o)
+	if err != nil {
+		return nil, err
+	}
+	return &PlanView{compiled}, nil
+}
+
+// Text is the plan for a reader: the cgroup's directories and files, the
+// namespaces, then the executor's steps.
+func (v *PlanView) Text() string {
+	var b strings.Builder
+	b.WriteString("# by the runtime, before the clone\n")
+	for _, dir := range v.compiled.Cgroup.Dirs {
+		b.WriteString("      mkdir " + dir.Path + "\n")
+	}
+	for i := range v.compiled.Cgroup.Rows {
+		row := &v.compiled.Cgroup.Rows[i]
+		b.WriteString("      write " + row.String() + "  " + row.At.String() + "\n")
+	}
+	b.WriteString("      clone " + plan.CloneFlags(v.compiled.cloneFlags) + "  /linux/namespaces\n")
+	b.WriteString("# by the executor\n")
+	b.WriteString(v.compiled.Format())
+	return b.String()
+}
+
+// JSON is the same for a program.
+func (v *PlanView) JSON() ([]byte, error) {
+	type step struct {
+		Step      int    `json:"step,omitempty"`
+		Call      string `json:"call"`
+		Condition string `json:"condition,omitempty"`
+		From      string `json:"from,omitempty"`
+	}
+	out := struct {
+		Cgroups []string `json:"cgroups"`
+		Limits  []step   `json:"limits"`
+		Clone   string   `json:"clone"`
+		Inputs  []step   `json:"inputs"`
+		Steps   []step   `json:"steps"`
+	}{Clone: plan.CloneFlags(v.compiled.cloneFlags)}
+	for _, dir := range v.compiled.Cgroup.Dirs {
+		out.Cgroups = append(out.Cgroups, dir.Path)
+	}
+	for i := range v.compiled.Cgroup.Rows {
+		row := &v.compiled.Cgroup.Rows[i]
+		out.Limits = append(out.Limits, step{Call: "write " + row.String(), From: row.At.String()})
+	}
+	for i := range v.compiled.Inputs {
+		in := &v.compiled.Inputs[i]
+		out.Inputs = append(out.Inputs, step{Call: in.Call() + " → " + plan.Slot(i).String(), From: in.At.String()})
+	}
+	for i := range v.compiled.Steps {
+		s := &v.compiled.Steps[i]
+		out.Steps = append(out.Steps, step{i + 1, s.Call(), s.Condition(), s.At.String()})
+	}
+	return json.MarshalIndent(out, "", "  ")
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/binary"
+	"path"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"corten/nsenter/plan"
+)
+
+// process compiles a process section of config.json: the container's own, or
+// that of an exec.
+type process struct {
+	b     *plan.Builder
+	spec  *specs.Process
+	facts *Host
+
+	userNS    bool
+	setgroups bool // permitted by the user namespace
+	sets      capabilitySets
+}
+
+// compileCwd enters process.cwd below the root in slot root, making it if it is
+// missing. Defence against CVE-2024-21626: no magic link of /proc is followed,
+// and the directory arrived in must lie below the root.
+func (p *process) compileCwd(root plan.Slot) {
+	at, cwd := plan.At("/process/cwd"), p.b.Slot()
+	name := path.Clean(p.spec.Cwd)[1:]
+	if name == "" {
+		name = "."
+	}
+	p.b.Target(at, root, name, unix.S_IFDIR|0o755, cwd)
+	p.b.Fchdir(at, cwd)
+	p.b.Done(at, cwd)
+	p.b.CheckCwd(at)
+}
+
+// compileTerminal makes the terminal's peer the standard descriptors and the
+// controlling terminal.
+func (p *process) compileTerminal(peer plan.Slot) {
+	at, b := plan.At("/process/terminal"), p.b
+	b.IoctlTiocsctty(at, peer)
+	for fd := range uint64(3) {
+		b.Dup3(at, peer, fd)
+	}
+	if p.spec.User.UID != 0 {
+		b.Fchownat(at, peer, "", uint64(p.spec.User.UID), ^uint64(0)&0xffffffff)
+	}
+	b.Done(at, peer)
+}
+
+// compileRlimits sets the limits from inside; only where the runtime's
+// capabilities are still the process's.
+func (p *process) compileRlimits() {
+	for i, l := range p.spec.Rlimits {
+		p.b.Prlimit(plan.At("/process/rlimits").Index(i), rlimit(l.Type), l.Soft, l.Hard)
+	}
+}
+
+// rlimit is the number of a limit's name; config_validate.go knows the names.
+func rlimit(name string) uint64 {
+	switch name {
+	case "RLIMIT_CPU":
+		return unix.RLIMIT_CPU
+	case "RLIMIT_FSIZE":
+		return unix.RLIMIT_FSIZE
+	case "RLIMIT_DATA":
+		return unix.RLIMIT_DATA
+	case "RLIMIT_STACK":
+		return unix.RLIMIT_STACK
+	case "RLIMIT_CORE":
+		return unix.RLIMIT_CORE
+	case "RLIMIT_RSS":
+		return unix.RLIMIT_RSS
+	case "RLIMIT_NPROC":
+		return unix.RLIMIT_NPROC
+	case "RLIMIT_NOFILE":
+		return unix.RLIMIT_NOFILE
+	case "RLIMIT_MEMLOCK":
+		return unix.RLIMIT_MEMLOCK
+	case "RLIMIT_AS":
+		return unix.RLIMIT_AS
+	case "RLIMIT_LOCKS":
+		return unix.RLIMIT_LOCKS
+	case "RLIMIT_SIGPENDING":
+		return unix.RLIMIT_SIGPENDING
+	case "RLIMIT_MSGQUEUE":
+		return unix.RLIMIT_MSGQUEUE
+	case "RLIMIT_NICE":
+		return unix.RLIMIT_NICE
+	case "RLIMIT_RTPRIO":
+		return unix.RLIMIT_RTPRIO
+	case "RLIMIT_RTTIME":
+		return unix.RLIMIT_RTTIME
+	}
+	panic("libcontainer: rlimit " + name + " was not validated")
+}
+
+// compileCredentials gives up what the payload may not have.
+func (p *process) compileCredentials() {
+	b, user := p.b, plan.At("/process/user")
+	if p.spec.NoNewPrivileges {
+		b.NoNewPrivs(plan.At("/process/noNewPrivileges"))
+	} else if p.facts.Seccomp != nil {
+		// Without no_new_privs the kernel wants CAP_SYS_ADMIN, so before the
+		// capabilities go.
+		b.Seccomp(plan.At("/linux/seccomp"), p.facts.SeccompFlags, p.facts.Seccomp)
+	}
+	caps := plan.At("/process/capabilities")
+	b.Capbset(caps.Field("bounding"), p.sets.bounding)
+
+	// Always, even to none: supplementary groups of the caller must not leak.
+	groups := make([]byte, 0, 4*len(p.spec.User.AdditionalGids))
+	for _, gid := range p.spec.User.AdditionalGids {
+		groups = binary.LittleEndian.AppendUint32(groups, gid)
+	}
+	if p.setgroups {
+		b.Setgroups(user.Field("additionalGids"), groups)
+	}
+	b.Prctl(caps, unix.PR_SET_KEEPCAPS, 1)
+	b.Setresgid(user.Field("gid"), uint64(p.spec.User.GID))
+	b.Setresuid(user.Field("uid"), uint64(p.spec.User.UID))
+	b.Prctl(caps, unix.PR_SET_KEEPCAPS, 0)
+	b.Capset(caps, p.sets.effective, p.sets.permitted, p.sets.inheritable)
+	b.CapAmbient(caps.Field("ambient"), p.sets.ambient)
+	b.CheckCaps(caps, p.sets.bounding, p.sets.effective, p.sets.permitted, p.sets.inheritable, p.sets.ambient)
+
+	// Again, because the change of user has reset both.
+	b.Prctl(plan.Pointer{}, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	b.Prctl(plan.Pointer{}, unix.PR_SET_DUMPABLE, 0)
+	umask := uint64(0o022)
+	if p.spec.User.Umask != nil {
+		umask = uint64(*p.spec.User.Umask)
+	}
+	b.Umask(user.Field("umask"), umask)
+}
+
+// compileLookup finds the program as the user it will run as, so that a missing
+// one is an error of create.
+func (p *process) compileLookup() {
+	p.b.Lookup(plan.At("/process/args").Index(0), candidates(p.spec))
+}
+
+// candidates are the files args[0] can mean: itself if it has a slash, else
+// one in each absolute directory of PATH.
+func candidates(p *specs.Process) []string {
+	name := p.Args[0]
+	if strings.Contains(name, "/") {
+		return []string{name}
+	}
+	var list []string
+	for dir := range strings.SplitSeq(environment(p.Env, "PATH"), ":") {
+		if path.IsAbs(dir) && name != "." && name != ".." {
+			list = append(list, path.Join(dir, name))
+		}
+	}
+	return list
+}
+
+// environment is the value of the last entry of name, "" if there is none.
+func environment(env []string, name string) string {
+	for i := len(env) - 1; i >= 0; i-- {
+		if value, ok := strings.CutPrefix(env[i], name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// uniqueEnvironment keeps the last entry of each name, in the order of the first.
+func uniqueEnvironment(env []string) []string {
+	index := make(map[string]int, len(env))
+	out := make([]string, 0, len(env))
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		if i, seen := index[name]; seen {
+			out[i] = entry
+			continue
+		}
+		index[name] = len(out)
+		out = append(out, entry)
+	}
+	return out
+}
+
+// compileExec is the end of every plan. After the gate of a created container,
+// because its filter may forbid what waiting needs.
+func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
+	b, none := p.b, plan.Pointer{}
+	if p.spec.NoNewPrivileges && p.facts.Seccomp != nil {
+		b.Seccomp(plan.At("/linux/seccomp"), p.facts.SeccompFlags, p.facts.Seccomp)
+	}
+	hooks() // under the filter, as runc has them
+	b.Signals(none)
+	if reap {
+		b.Reap(plan.At("/annotations").Field("corten.init"))
+	}
+	b.Prctl(none, unix.PR_SET_PDEATHSIG, 0)
+	// The last call before execve: no descriptor of the host can be left.
+	// Defence against CVE-2024-21626.
+	b.CloseRange(none, 3+preserved)
+	b.Execve(plan.At("/process/args"), p.spec.Args, uniqueEnvironment(p.spec.Env))
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"corten/signals"
+)
+
+// Run makes a container and runs it: in the foreground, until it has ended, with
+// its exit status (128+n for signal n) as the result; or detached.
+func (r *Runtime) Run(o CreateOptions) (status int, err error) {
+	fg, err := newForeground(o.Detach, o.ConsoleSocket, o.NoSubreaper)
+	if err != nil {
+		return 0, err
+	}
+	defer fg.close()
+	c, s, err := r.create(&o, fg.console)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+	defer s.executor.Close()
+	if o.Detach {
+		return 0, nil
+	}
+	// Others may kill, exec into and delete it while it runs.
+	if err := unix.Flock(int(c.dir.Fd()), unix.LOCK_UN); err != nil {
+		return 0, err
+	}
+	status, err = fg.attend(s)
+	if o.Keep {
+		return status, err
+	}
+	if deleteErr := r.Delete(o.ID, true); err == nil {
+		err = deleteErr
+	}
+	return status, err
+}
+
+// foreground is the caller's side of an attached container or exec.
+type foreground struct {
+	detached bool
+	console  int // where the executor sends the terminal: the caller's socket, or ours
+	master   int // our end, which receives it; -1: none
+	catcher  *signals.Catcher
+}
+
+// newForeground catches signals before anything is made, so that none is lost.
+func newForeground(detached bool, socket string, noSubreaper bool) (*foreground, error) {
+	f := &foreground{detached: detached, console: -1, master: -1}
+	if socket != "" {
+		var err error
+		f.console, err = dialConsole(socket)
+		return f, err
+	}
+	if detached {
+		return f, nil
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	f.master, f.console = pair[0], pair[1]
+	f.catcher = signals.Catch()
+	if !noSubreaper {
+		err = signals.Subreap()
+	}
+	return f, err
+}
+
+// attend forwards signals and the terminal until the process has ended.
+func (f *foreground) attend(s *spawn) (int, error) {
+	options := signals.Options{Caught: f.catcher}
+	if s.process.Terminal {
+		master, err := receiveTerminal(f.master)
+		if err != nil {
+			return 0, err
+		}
+		options.Console = signals.NewConsole(master)
+	}
+	return signals.Forward(s.executor.Pidfd, s.executor.PID, options)
+}
+
+func (f *foreground) close() {
+	for _, fd := range [...]int{f.console, f.master} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	if f.catcher != nil {
+		f.catcher.Release()
+	}
+}
+
+// receiveTerminal takes the master from our end of the socket.
+func receiveTerminal(socket int) (int, error) {
+	name, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(socket, name, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+	if err != nil {
+		return -1, err
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:n])
+	if err != nil {
+		return -1, err
+	}
+	if len(messages) == 1 {
+		if fds, err := unix.ParseUnixRights(&messages[0]); err == nil && len(fds) == 1 {
+			return fds[0], nil
+		}
+	}
+	return -1, errors.New("recvmsg: the executor sent no terminal")
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strconv"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"corten/cgroups"
+	"corten/nsenter"
+	"corten/nsenter/plan"
+)
+
+// spawn is one executor from its clone to its execve or its gate.
+type spawn struct {
+	r        *Runtime
+	compiled *Compiled
+	console  int // descriptor the terminal is sent to; -1 without one
+	gate     int // exec.fifo; -1 without one
+	init     int // pidfd of the container's first process, for exec; -1 else
+	group    *cgroups.Cgroup
+	spec     *specs.Spec
+	process  *specs.Process
+
+	executor *nsenter.Executor
+	inputs   []int
+	served   int  // barriers passed
+	ready    bool // gate reached
+	execs    bool // execve announced
+}
+
+// open opens the plan's inputs, in order.
+func (s *spawn) open() error {
+	for i := range s.compiled.Inputs {
+		in := &s.compiled.Inputs[i]
+		fd, err := s.input(in)
+		if err != nil {
+			return &plan.Error{At: in.At, Op: in.Call(), Err: err, Hint: inputHint(in, err)}
+		}
+		s.inputs = append(s.inputs, fd)
+	}
+	return nil
+}
+
+func (s *spawn) input(in *plan.Input) (int, error) {
+	switch in.Kind {
+	case plan.KindTree, plan.KindCgroup:
+		flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+		if in.Tree {
+			flags |= unix.AT_RECURSIVE
+		}
+		return unix.OpenTree(unix.AT_FDCWD, in.Path, flags)
+	case plan.KindNamespace:
+		fd, err := unix.Open(in.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		return fd, err
+	case plan.KindGate:
+		return dup(s.gate)
+	case plan.KindConsole:
+		return dup(s.console)
+	case plan.KindPidfd:
+		return dup(s.init)
+	case plan.KindInherited:
+		n, err := strconv.Atoi(in.Path)
+		if err != nil {
+			return -1, err
+		}
+		return dup(n)
+	}
+	return -1, unix.EINVAL
+}
+
+func dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3) }
+
+func inputHint(in *plan.Input, err error) string {
+	if errors.Is(err, unix.ENOENT) && in.Kind == plan.KindTree {
+		return "the source of a bind mount must exist on the host"
+	}
+	return ""
+}
+
+func (s *spawn) closeInputs() {
+	for _, fd := range s.inputs {
+		unix.Close(fd)
+	}
+	s.inputs = nil
+}
+
+// start clones the executor and sets what is set by pid. When it returns, the
+// process has its final pid.
+func (s *spawn) start() (err error) {
+	defer s.closeInputs()
+	if err := s.open(); err != nil {
+		return err
+	}
+	bytes, err := s.compiled.Encode()
+	if err != nil {
+		return err
+	}
+	group := -1
+	if s.group != nil && s.compiled.Cgroup.Into >= 0 {
+		group = s.group.FD()
+	}
+	s.executor, err = nsenter.Start(nsenter.Options{Plan: bytes, Inputs: s.inputs, Stdio: [3]int{0, 1, 2},
+		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group})
+	if err != nil {
+		return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: err, Hint: cloneHint(err)}
+	}
+	if err := s.place(); err != nil {
+		s.abort()
+		return err
+	}
+	return nil
+}
+
+func cloneHint(err error) string {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return "making these namespaces needs CAP_SYS_ADMIN, or a user namespace among them"
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
+		return "a limit on the number of namespaces is reached: see /proc/sys/user/max_*_namespaces"
+	}
+	return ""
+}
+
+// place does what is done by pid, before the executor goes on.
+func (s *spawn) place() error {
+	first := barrier(0)
+	if len(s.compiled.barriers) > 0 {
+		first = s.compiled.barriers[0]
+	}
+	if first == barrierMaps {
+		if err := s.next(); err != nil {
+			return err
+		}
+	}
+	if s.group != nil {
+		if err := s.group.Attach(s.executor.PID); err != nil {
+			return err
+		}
+	}
+	proc := "/proc/" + strconv.Itoa(s.executor.PID) + "/"
+	if adj := s.process.OOMScoreAdj; adj != nil {
+		if err := writeFile(proc+"oom_score_adj", strconv.Itoa(*adj)); err != nil {
+			return &plan.Error{At: plan.At("/process/oomScoreAdj"), Op: "write oom_score_adj " + strconv.Itoa(*adj), Err: err,
+				Hint: "a value below the caller's needs CAP_SYS_RESOURCE"}
+		}
+	}
+	if s.compiled.mapsUsers {
+		if err := s.mapUsers(proc); err != nil {
+			return err
+		}
+	}
+	if first == barrierMaps || first == barrierPlaced {
+		if err := s.proceed(); err != nil {
+			return err
+		}
+	}
+	if s.compiled.forks {
+		return s.next()
+	}
+	return nil
+}
+
+// mapUsers writes the id maps of the new user namespace.
+func (s *spawn) mapUsers(proc string) error {
+	if os.Geteuid() != 0 {
+		// The one who maps only himself may not keep setgroups(2): leaving a
+		// group can gain access (CVE-2014-8989).
+		if err := writeFile(proc+"setgroups", "deny"); err != nil {
+			return &plan.Error{At: plan.At("/linux/gidMappings"), Op: "write setgroups deny", Err: err}
+		}
+	}
+	for _, m := range [...]struct {
+		file, at string
+		list     []specs.LinuxIDMapping
+	}{{"gid_map", "/linux/gidMappings", s.spec.Linux.GIDMappings}, {"uid_map", "/linux/uidMappings", s.spec.Linux.UIDMappings}} {
+		text := ""
+		for _, id := range m.list {
+			text += strconv.FormatUint(uint64(id.ContainerID), 10) + " " + strconv.FormatUint(uint64(id.HostID), 10) + " " + strconv.FormatUint(uint64(id.Size), 10) + "\n"
+		}
+		if err := writeFile(proc+m.file, text); err != nil {
+			return &plan.Error{At: plan.At(m.at), Op: "write " + m.file + " " + strconv.Quote(text), Err: err}
+		}
+	}
+	return nil
+}
+
+// next reads one record and keeps what it says. End of file is an error here.
+func (s *spawn) next() error {
+	r, err := s.executor.Next()
+	if err != nil {
+		return s.died(err)
+	}
+	switch r.Kind {
+	case nsenter.RecordFail:
+		return stepError(&s.compiled.Plan, &r)
+	case nsenter.RecordFork:
+		return s.executor.Adopt(r)
+	case nsenter.RecordReady:
+		s.ready = true
+	case nsenter.RecordExec:
+		s.execs = true
+	}
+	return nil
+}
+
+// died says why the executor is gone without a record.
+func (s *spawn) died(err error) error {
+	if !errors.Is(err, io.EOF) {
+		return err
+	}
+	text := "the executor ended before the container was made"
+	if status, err := s.executor.Wait(); err == nil && status.Signaled() {
+		text = "the executor was killed by signal " + strconv.Itoa(int(status.Signal())) + " before the container was made"
+		if status.Signal() == unix.SIGKILL {
+			text = "container init was OOM-killed (memory limit too low?) or killed: " + text
+		}
+	}
+	return errors.New(text)
+}
+
+// proceed passes one barrier.
+func (s *spawn) proceed() error {
+	s.served++
+	return s.executor.Proceed()
+}
+
+// finish serves the barriers that are left, up to the execve of the payload or
+// the gate. hooks runs the runtime's hooks.
+func (s *spawn) finish(hooks func() error) error {
+	for _, k := range s.compiled.barriers[s.served:] {
+		if k.reports() {
+			if err := s.next(); err != nil {
+				return err
+			}
+		}
+		switch k {
+		case barrierHooks:
+			if err := hooks(); err != nil {
+				return err
+			}
+		case barrierRlimits:
+			if err := s.limit(); err != nil {
+				return err
+			}
+		}
+		if err := s.proceed(); err != nil {
+			return s.failed(err)
+		}
+	}
+	for !s.ready && !s.execs {
+		if err := s.next(); err != nil {
+			return err
+		}
+	}
+	// After this, only the end of file is good news.
+	r, err := s.executor.Next()
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return stepError(&s.compiled.Plan, &r)
+}
+
+// failed prefers the executor's own word to the broken pipe it left.
+func (s *spawn) failed(err error) error {
+	for {
+		r, nextErr := s.executor.Next()
+		if nextErr != nil {
+			return err
+		}
+		if r.Kind == nsenter.RecordFail {
+			return stepError(&s.compiled.Plan, &r)
+		}
+	}
+}
+
+// limit sets the limits of a process in a user namespace.
+func (s *spawn) limit() error {
+	for i, l := range s.process.Rlimits {
+		lim := unix.Rlimit{Cur: l.Soft, Max: l.Hard}
+		if err := unix.Prlimit(s.executor.PID, int(rlimit(l.Type)), &lim, nil); err != nil {
+			return &plan.Error{At: plan.At("/process/rlimits").Index(i), Op: "prlimit " + l.Type, Err: err,
+				Hint: "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace"}
+		}
+	}
+	return nil
+}
+
+// abort ends the executor and reaps it.
+func (s *spawn) abort() {
+	if s.executor != nil {
+		s.executor.Abort()
+	}
+}
+
+func writeFile(name, text string) error {
+	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, []byte(text))
+	return err
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"corten/cgroups"
+)
+
+// The files of <root>/<id>.
+const (
+	stateFile   = "state.json"
+	configFile  = "config.json" // as it was when the container was created
+	planFile    = "plan"        // for start, to name the step that failed
+	fifoFile    = "exec.fifo"   // the start gate
+	journalFile = "journal"
+)
+
+// facts on disk. What can be asked of the kernel is not stored: the status.
+type record struct {
+	Version   int       `json:"version"`
+	ID        string    `json:"id"`
+	PID       int       `json:"pid"`
+	StartTime uint64    `json:"startTime"` // of the process, in clock ticks since boot
+	BootID    string    `json:"bootId"`
+	Bundle    string    `json:"bundle"`
+	Rootfs    string    `json:"rootfs"`
+	Created   time.Time `json:"created"`
+	UID       int       `json:"uid"`     // of the caller
+	Cgroups   []string  `json:"cgroups"` // the container's directory in each hierarchy
+	Into      int       `json:"into"`    // index of the one entered by clone3(2), -1: none
+
+	NoNewKeyring bool `json:"noNewKeyring"` // exec keeps the caller's, too
+}
+
+const recordVersion = 1
+
+// State is what `state` prints: the spec's, and what runc adds.
+type State struct {
+	OCIVersion  string            `json:"ociVersion"`
+	ID          string            `json:"id"`
+	PID         int               `json:"pid"` // 0 when stopped
+	Status      string            `json:"status"`
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Owner       string            `json:"owner"`
+}
+
+// Statuses of a container.
+const (
+	statusCreated = "created"
+	statusRunning = "running"
+	statusPaused  = "paused"
+	statusStopped = "stopped"
+)
+
+// container is an open directory <root>/<id>.
+type container struct {
+	id  string
+	dir *os.File
+	record
+	made bool // state.json is there: the container is more than begun
+}
+
+// validID reports whether id can name a directory, a cgroup and a unit.
+func validID(id string) bool {
+	if id == "" || id == "." || id == ".." || len(id) > 255 {
+		return false
+	}
+	for _, c := range []byte(id) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("_+-.", c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// rootDir opens the directory of all containers. It must be the caller's own:
+// what is in it is trusted.
+func (r *Runtime) rootDir(create bool) (*os.File, error) {
+	if create {
+		if err := os.MkdirAll(r.Root, 0o711); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.OpenFile(r.Root, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		f.Close()
+		return nil, os.NewSyscallError("fstat", err)
+	}
+	if int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 && st.Mode&unix.S_ISVTX == 0 {
+		f.Close()
+		return nil, errors.New("--root " + r.Root + ": must belong to the caller and be writable by nobody else")
+	}
+	return f, nil
+}
+
+// open finds a container. With lock, no other command that changes it runs
+// until close.
+func (r *Runtime) open(id string, lock bool) (*container, error) {
+	if !validID(id) {
+		return nil, ErrInvalidID
+	}
+	dir, err := os.OpenFile(path.Join(r.Root, id), unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &container{id: id, dir: dir}
+	if lock {
+		if err := flock(dir); err != nil {
+			c.close()
+			return nil, err
+		}
+		// The holder before us may have removed it.
+		var st unix.Stat_t
+		if err := unix.Fstat(int(dir.Fd()), &st); err != nil || st.Nlink == 0 {
+			c.close()
+			return nil, ErrNotExist
+		}
+	}
+	if err := c.read(); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func flock(dir *os.File) error {
+	for {
+		if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != unix.EINTR {
+			return os.NewSyscallError("flock", err)
+		}
+	}
+}
+
+func (c *container) close() { c.dir.Close() }
+
+func (c *container) read() error {
+	b, err := readAt(c.dir, stateFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &c.record); err != nil {
+		return errors.New(stateFile + " of " + c.id + ": " + err.Error())
+	}
+	if c.Version != recordVersion {
+		return errors.New(stateFile + " of " + c.id + ": version " + strconv.Itoa(c.Version) + " is not known")
+	}
+	c.made = true
+	return nil
+}
+
+// write replaces state.json as a whole: readers see the old one or the new.
+func (c *container) write() error {
+	var b bytes.Buffer
+	b.Grow(512)
+	b.WriteString(`{"version":` + strconv.Itoa(recordVersion) + `,"id":` + strconv.Quote(c.ID) + `,"pid":` + strconv.Itoa(c.PID) +
+		`,"startTime":` + strconv.FormatUint(c.StartTime, 10) + `,"bootId":` + quoteJSON(c.BootID) + `,"bundle":` + quoteJSON(c.Bundle) +
+		`,"rootfs":` + quoteJSON(c.Rootfs) + `,"created":"` + c.Created.Format(time.RFC3339Nano) + `","uid":` + strconv.Itoa(c.UID) + `,"cgroups":[`)
+	for i, dir := range c.Cgroups {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(quoteJSON(dir))
+	}
+	b.WriteString(`],"into":` + strconv.Itoa(c.Into) + `,"noNewKeyring":` + strconv.FormatBool(c.NoNewKeyring) + "}\n")
+	if err := writeAt(c.dir, "."+stateFile, b.Bytes()); err != nil {
+		return err
+	}
+	fd := int(c.dir.Fd())
+	return os.NewSyscallError("renameat", unix.Renameat(fd, "."+stateFile, fd, stateFile))
+}
+
+// quoteJSON is s as a JSON string.
+func quoteJSON(s string) string {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == '"' || s[i] == '\\' || s[i] > '~' {
+			b, err := json.Marshal(s)
+			if err != nil {
+				panic(err) // strings always marshal
+			}
+			return string(b)
+		}
+	}
+	return `"` + s + `"`
+}
+
+// writeAt makes the file name in dir, which must not exist, or replaces it.
+func writeAt(dir *os.File, name string, b []byte) error {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return &os.PathError{Op: "openat", Path: path.Join(dir.Name(), name), Err: err}
+	}
+	defer unix.Close(fd)
+	for len(b) > 0 {
+		n, err := unix.Write(fd, b)
+		if err != nil {
+			return &os.PathError{Op: "write", Path: path.Join(dir.Name(), name), Err: err}
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+func readAt(dir *os.File, name string) ([]byte, error) {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "openat", Path: path.Join(dir.Name(), name), Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, os.NewSyscallError("fstat", err)
+	}
+	b, n := make([]byte, st.Size+1), 0
+	for {
+		m, err := unix.Read(fd, b[n:])
+		if err != nil {
+			return nil, &os.PathError{Op: "read", Path: path.Join(dir.Name(), name), Err: err}
+		}
+		if m == 0 {
+			return b[:n], nil
+		}
+		if n += m; n == len(b) {
+			b = append(b, make([]byte, len(b))...)
+		}
+	}
+}
+
+// process opens the container's first process. It fails with ErrNotRunning when
+// that has ended: the pid may be another's by now, so its start time decides.
+func (c *container) process() (pidfd int, err error) {
+	if !c.made || c.PID == 0 || c.BootID != bootID() {
+		return -1, ErrNotRunning
+	}
+	pidfd, err = unix.PidfdOpen(c.PID, 0)
+	if err == unix.ESRCH {
+		return -1, ErrNotRunning
+	}
+	if err != nil {
+		return -1, os.NewSyscallError("pidfd_open", err)
+	}
+	state, start, err := processStat(c.PID)
+	if err != nil || start != c.StartTime || state == 'Z' || state == 'X' {
+		unix.Close(pidfd)
+		return -1, ErrNotRunning
+	}
+	return pidfd, nil
+}
+
+// status is derived, in one place: from the process, the freezer and the gate.
+func (c *container) status() string {
+	pidfd, err := c.process()
+	if err != nil {
+		return statusStopped
+	}
+	unix.Close(pidfd)
+	if c.waiting() {
+		return statusCreated
+	}
+	if frozen, err := cgroups.Open(c.Cgroups).Frozen(); err == nil && frozen {
+		return statusPaused
+	}
+	return statusRunning
+}
+
+// waiting reports whether the executor still holds the gate: the fifo has a
+// reader as long as it does.
+func (c *container) waiting() bool {
+	fd, err := unix.Openat(int(c.dir.Fd()), fifoFile, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	return true
+}
+
+// state is the container for `state` and `list`.
+func (c *container) state() (*State, error) {
+	s := &State{OCIVersion: specs.Version, ID: c.ID, PID: c.PID, Status: c.status(), Bundle: c.Bundle, Rootfs: c.Rootfs, Created: c.Created, Owner: owner(c.UID)}
+	if s.Status == statusStopped {
+		s.PID = 0
+	}
+	config, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	s.OCIVersion, s.Annotations = config.Version, config.Annotations
+	return s, nil
+}
+
+// config is the container's config.json as it was at create.
+func (c *container) config() (*Config, error) {
+	b, err := readAt(c.dir, configFile)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeSpec(b)
+}
+
+// processStat reads the state letter and the start time of a process.
+func processStat(pid int) (state byte, start uint64, err error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	// The name, in parentheses, can hold anything: fields count from its end.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 20 {
+		return 0, 0, errors.New("/proc/" + strconv.Itoa(pid) + "/stat: too short")
+	}
+	start, err = strconv.ParseUint(fields[19], 10, 64)
+	return fields[0][0], start, err
+}
+
+// bootID tells one boot of the host from another.
+func bootID() string {
+	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b))
+}
+
+// owner is the name of a user in the host's /etc/passwd, or the number.
+func owner(uid int) string {
+	if uid == 0 {
+		return "root"
+	}
+	b, _ := os.ReadFile("/etc/passwd")
+	for line := range strings.SplitSeq(string(b), "\n") {
+		if f := strings.SplitN(line, ":", 4); len(f) == 4 && f[2] == strconv.Itoa(uid) {
+			return f[0]
+		}
+	}
+	return strconv.Itoa(uid)
+}
