@@ -8,7 +8,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 
 	libseccomp "github.com/seccomp/libseccomp-golang"
 	"golang.org/x/sys/unix"
@@ -32,7 +34,9 @@ func (p *profile) check(program []byte, def libseccomp.ScmpAction) error {
 		return faultf("", "seccomp_arch_native: %w", err)
 	}
 	scope := p.scope(native)
-	for name, rules := range p.conditional(def) {
+	conditional := p.conditional(def)
+	for _, name := range slices.Sorted(maps.Keys(conditional)) {
+		rules := conditional[name]
 		for _, a := range scope {
 			nr, err := libseccomp.GetSyscallFromNameByArch(name, a.scmp)
 			if err != nil || nr < 0 {
