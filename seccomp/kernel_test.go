@@ -128,7 +128,9 @@ func TestEngines(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var config struct{ Linux struct{ Seccomp json.RawMessage } }
+		var config struct {
+			Linux struct{ Seccomp json.RawMessage }
+		}
 		if err := json.Unmarshal(b, &config); err != nil {
 			t.Fatal(err)
 		}
