@@ -67,7 +67,10 @@ func DecodeSpec(b []byte) (*Config, error) {
 	if err := validate(config.Spec); err != nil {
 		return nil, err
 	}
-	return config, unsupported(config.Spec)
+	if err := unsupported(config.Spec); err != nil {
+		return nil, err
+	}
+	return config, nil
 }
 
 func decodeProcess(b []byte) (p *specs.Process, err error) {
@@ -78,7 +81,10 @@ func decodeProcess(b []byte) (p *specs.Process, err error) {
 	if err := validateProcess(document, p); err != nil {
 		return nil, err
 	}
-	return p, unsupportedProcess(document, p)
+	if err := unsupportedProcess(document, p); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // inFile names the file err points into.

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"corten/nsenter/plan"
+)
+
+// refused are broken documents, each with the line a user gets.
+var refused = []struct{ document, line string }{
+	// The text.
+	{``, `: malformed JSON at 1:1: want an object, got the end`},
+	{`[]`, `: want an object, got an array`},
+	{`null`, `: want an object, got null`},
+	{"\ufeff{}", `: malformed JSON at 1:1: want an object, got '\ufeff'`},
+	{with() + `x`, `: data after the document at 1:109`},
+	{with() + "\n {}", `: data after the document at 2:2`},
+	{with() + "\x00", `: data after the document at 1:109`},
+	{`{"ociVersion"`, `#/ociVersion: malformed JSON at 1:14: want ':', got the end`},
+	{`{"ociVersion":`, `#/ociVersion: malformed JSON at 1:15: want a string, got the end`},
+	{`{"ociVersion":"1.0.0"`, `: malformed JSON at 1:22: want ',' or '}', got the end`},
+	{`{"ociVersion":"1.0.0",}`, `: malformed JSON at 1:23: want a member's name, got '}'`},
+	{`{'ociVersion':1}`, `: malformed JSON at 1:2: want a member's name, got '\''`},
+	{`{"ociVersion":"1.0`, `#/ociVersion: malformed JSON at 1:19: want '"', got the end`},
+	{"{\"ociVersion\":\"1.0\n\"}", `#/ociVersion: malformed JSON at 1:19: want no control character in a string, got '\n'`},
+	{"{\n\t\"process\": {\n\t\t\"args\": [\"a\" \"b\"]\n}}", `#/process/args: malformed JSON at 3:16: want ',' or ']', got '"'`},
+	{with("process/args", `["a",]`), `#/process/args/1: malformed JSON at 1:106: want a string, got ']'`},
+	{with("process/terminal", `tru`), `#/process/terminal: malformed JSON at 1:119: want true, got 't'`},
+	{with("process/terminal", `truex`), `#/process: malformed JSON at 1:123: want ',' or '}', got 'x'`},
+	{with("x", `nul`), `#/x: malformed JSON at 1:113: want null, got 'n'`},
+	{with("x", `01`), `: malformed JSON at 1:114: want ',' or '}', got '1'`},
+	{with("x", `-`), `#/x: malformed JSON at 1:114: want a digit, got '}'`},
+	{with("x", `1.`), `#/x: malformed JSON at 1:115: want a digit, got '}'`},
+	{with("x", `1e+`), `#/x: malformed JSON at 1:116: want a digit, got '}'`},
+	{with("x", `{"a":[1,{"b":+}]}`), `#/x/a/1/b: malformed JSON at 1:126: want a value, got '+'`},
+	{with("x", "\"\xff\""), `#/x: want UTF-8, got "\xff"`},
+	{with("x", "\xff"), `#/x: malformed JSON at 1:113: want a value, got byte 0xff`},
+	{with("x", `"\ud800"`), `#/x: want UTF-8, got half a surrogate pair`},
+	{with("x", `"\ud800\u0041"`), `#/x: want UTF-8, got half a surrogate pair`},
+	{with("x", `"\q"`), `#/x: malformed JSON at 1:115: want an escape, got 'q'`},
+	{with("x", `"\u12g4"`), `#/x: malformed JSON at 1:118: want a hexadecimal digit, got 'g'`},
+	{with("x", `"\u12`), `#/x: malformed JSON at 1:118: want a hexadecimal digit, got '}'`},
+	{with("x", `"\u0000"`), `#/x: must not contain a NUL byte`},
+	{with("x", `{"\u0000":1}`), `#/x: must not contain a NUL byte`},
+	{with("hostname", `"a\u0000b"`), `#/hostname: must not contain a NUL byte`},
+	{with("x", `{"a":1,"b":2,"a":null}`), `#/x/a: occurs twice`},
+	{with("x", many(100)), `#/x/m7: occurs twice`},
+	{with("annotations", `{"a~/b":"1","a\u007e\/b":"2"}`), `#/annotations/a~0~1b: occurs twice`},
+	{`{"root":null,"root":{"path":"/"}}`, `#/root: required, but null`},
+	{`{"hostname":null,"hostname":"a"}`, `#/hostname: occurs twice`},
+	{with("x", strings.Repeat("[", 1000)+strings.Repeat("]", 1000)), `#/x` + strings.Repeat("/0", 999) + `: nested deeper than 1000 levels`},
+	{with("x", "["+strings.Repeat("1,", 1<<18)+"1]"), `#/x: more than 262144 values`},
+
+	// Types and ranges.
+	{with("ociVersion", ``), `#/ociVersion: required, but missing`},
+	{with("ociVersion", `1`), `#/ociVersion: want a string, got a number`},
+	{with("root", ``), `#/root: required, but missing`},
+	{with("root", `"rootfs"`), `#/root: want an object, got a string`},
+	{with("root/path", ``, "root/readonly", `true`), `#/root/path: required, but missing`},
+	{with("root/path", `null`), `#/root/path: required, but null`},
+	{with("root/readonly", `"yes"`), `#/root/readonly: want a boolean, got a string`},
+	{with("process", `[]`), `#/process: want an object, got an array`},
+	{with("process/cwd", ``), `#/process/cwd: required, but missing`},
+	{with("process/args", `"sh"`), `#/process/args: want an array, got a string`},
+	{with("process/args", `["sh",null]`), `#/process/args/1: want a string, got null`},
+	{with("process/user", `{"uid":1}`), `#/process/user/gid: required, but missing`},
+	{with("process/user", `{"gid":1}`), `#/process/user/uid: required, but missing`},
+	{with("process/user", `{"uid":-1,"gid":0}`), `#/process/user/uid: want 0 to 4294967294, got -1`},
+	{with("process/user", `{"uid":4294967295,"gid":0}`), `#/process/user/uid: want 0 to 4294967294, got 4294967295`},
+	{with("process/user", `{"uid":0,"gid":4294967296}`), `#/process/user/gid: want 0 to 4294967294, got 4294967296`},
+	{with("process/user", `{"uid":0,"gid":1e10}`), `#/process/user/gid: want an integer, got 1e10`},
+	{with("process/user", `{"uid":"0","gid":0}`), `#/process/user/uid: want an integer, got a string`},
+	{with("process/user", `{"uid":0,"gid":0,"additionalGids":[1,4294967295]}`), `#/process/user/additionalGids/1: want 0 to 4294967294, got 4294967295`},
+	{with("process/rlimits", `[{"type":"RLIMIT_CPU","soft":1}]`), `#/process/rlimits/0/hard: required, but missing`},
+	{with("process/rlimits", `[{"soft":1,"hard":1}]`), `#/process/rlimits/0/type: required, but missing`},
+	{with("process/rlimits", `[{"type":"RLIMIT_CPU","soft":1,"hard":18446744073709551616}]`), `#/process/rlimits/0/hard: want 0 to 18446744073709551615, got 18446744073709551616`},
+	{with("process/consoleSize", `{"height":1}`), `#/process/consoleSize/width: required, but missing`},
+	{with("process/oomScoreAdj", `1.5`), `#/process/oomScoreAdj: want an integer, got 1.5`},
+	{with("process/oomScoreAdj", `99999999999`), `#/process/oomScoreAdj: want -2147483648 to 2147483647, got 99999999999`},
+	{with("mounts", `{}`), `#/mounts: want an array, got an object`},
+	{with("mounts", `[{"type":"tmpfs"}]`), `#/mounts/0/destination: required, but missing`},
+	{with("mounts", `[{"destination":"/a"},{"destination":"/b","options":["ro",7]}]`), `#/mounts/1/options/1: want a string, got a number`},
+	{with("annotations", `{"a":1}`), `#/annotations/a: want a string, got a number`},
+	{with("annotations", `{"a":null}`), `#/annotations/a: want a string, got null`},
+	{with("hooks", `{"poststop":[{"args":[]}]}`), `#/hooks/poststop/0/path: required, but missing`},
+	{with("linux", `false`), `#/linux: want an object, got a boolean`},
+	{with("linux/namespaces", `[{"path":"/x"}]`), `#/linux/namespaces/0/type: required, but missing`},
+	{with("linux/uidMappings", `[{"containerID":0,"size":1}]`), `#/linux/uidMappings/0/hostID: required, but missing`},
+	{with("linux/devices", `[{"type":"c","path":"/dev/x","minor":1}]`), `#/linux/devices/0/major: required, but missing`},
+	{with("linux/devices", `[{"type":"b","path":"/dev/x","major":1}]`), `#/linux/devices/0/minor: required, but missing`},
+	{with("linux/devices", `[{"type":"c"}]`), `#/linux/devices/0/path: required, but missing`},
+	{with("linux/resources", `{"devices":[{"access":"r"}]}`), `#/linux/resources/devices/0/allow: required, but missing`},
+	{with("linux/resources", `{"memory":{"limit":"1G"}}`), `#/linux/resources/memory/limit: want an integer, got a string`},
+	{with("linux/resources", `{"pids":{"limit":9223372036854775808}}`), `#/linux/resources/pids/limit: want -9223372036854775808 to 9223372036854775807, got 9223372036854775808`},
+	{with("linux/resources", `{"cpu":{"shares":-1}}`), `#/linux/resources/cpu/shares: want 0 to 18446744073709551615, got -1`},
+	{with("linux/resources", `{"blockIO":{"weight":70000}}`), `#/linux/resources/blockIO/weight: want 0 to 65535, got 70000`},
+	{with("linux/seccomp", `{}`), `#/linux/seccomp/defaultAction: required, but missing`},
+
+	// Values.
+	{with("ociVersion", `""`), `#/ociVersion: want a version such as 1.3.0, got ""`},
+	{with("ociVersion", `"1.0"`), `#/ociVersion: want a version such as 1.3.0, got "1.0"`},
+	{with("ociVersion", `"1.00.0"`), `#/ociVersion: want a version such as 1.3.0, got "1.00.0"`},
+	{with("ociVersion", `"1.0.0-"`), `#/ociVersion: want a version such as 1.3.0, got "1.0.0-"`},
+	{with("ociVersion", `"1.0.0+a_b"`), `#/ociVersion: want a version such as 1.3.0, got "1.0.0+a_b"`},
+	{with("ociVersion", `"2.0.0"`), `#/ociVersion: version 2.0.0 is not supported, only 1.x is`},
+	{with("root/path", `""`), `#/root/path: must not be empty`},
+	{with("process", ``), `#/process: process property must not be empty`},
+	{with("process/args", ``), `#/process/args: args must not be empty`},
+	{with("process/args", `[]`), `#/process/args: args must not be empty`},
+	{with("process/args", `[""]`), `#/process/args/0: must not be empty`},
+	{with("process/cwd", `"tmp"`), `#/process/cwd: Cwd must be an absolute path`},
+	{with("process/cwd", `""`), `#/process/cwd: Cwd must be an absolute path`},
+	{with("process/env", `["A=1","B"]`), `#/process/env/1: want NAME=value, got "B"`},
+	{with("process/env", `["=x"]`), `#/process/env/0: want NAME=value, got "=x"`},
+	{with("process/rlimits", `[{"type":"RLIMIT_X","soft":1,"hard":1}]`), `#/process/rlimits/0/type: unknown rlimit "RLIMIT_X"`},
+	{with("process/rlimits", `[{"type":"RLIMIT_AS","soft":1,"hard":1},{"type":"RLIMIT_AS","soft":1,"hard":1}]`), `#/process/rlimits/1/type: RLIMIT_AS occurs twice`},
+	{with("process/rlimits", `[{"type":"RLIMIT_AS","soft":2,"hard":1}]`), `#/process/rlimits/0/soft: 2 is above the hard limit 1`},
+	{with("process/user", `{"uid":0,"gid":0,"umask":512}`), `#/process/user/umask: want 0 to 511 (octal 777), got 512`},
+	{with("process/oomScoreAdj", `1001`), `#/process/oomScoreAdj: want -1000 to 1000, got 1001`},
+	{with("process/terminal", `true`, "process/consoleSize", `{"height":65536,"width":1}`), `#/process/consoleSize/height: want 0 to 65535, got 65536`},
+	{with("mounts", `[{"destination":""}]`), `#/mounts/0/destination: must not be empty`},
+	{with("mounts", `[{"destination":"/"}]`), `#/mounts/0/destination: must not be the root`},
+	{with("mounts", `[{"destination":"a/.."}]`), `#/mounts/0/destination: must not be the root`},
+	{with("mounts", `[{"destination":"/../."}]`), `#/mounts/0/destination: must not be the root`},
+	{with("hooks", `{"prestart":[{"path":"bin/x"}]}`), `#/hooks/prestart/0/path: want an absolute path, got "bin/x"`},
+	{with("hooks", `{"poststart":[{"path":"/x","timeout":0}]}`), `#/hooks/poststart/0/timeout: want at least 1 second, got 0`},
+	{with("annotations", `{"":"x"}`), `#/annotations/: an annotation's key must not be empty`},
+	{with("linux/namespaces", `[{"type":"net"}]`), `#/linux/namespaces/0/type: unknown namespace "net"`},
+	{with("linux/namespaces", `[{"type":"pid"},{"type":"pid","path":"/x"}]`), `#/linux/namespaces/1/type: pid occurs twice`},
+	{with("linux/namespaces", `[{"type":"pid","path":"proc/1/ns/pid"}]`), `#/linux/namespaces/0/path: want an absolute path, got "proc/1/ns/pid"`},
+	{with("hostname", `"a"`), `#/hostname: needs a uts namespace`},
+	{with("hostname", `"a"`, "linux/namespaces", `[]`), `#/hostname: needs a uts namespace`},
+	{with("domainname", `"a"`), `#/domainname: needs a uts namespace`},
+	{with("linux/namespaces", `[{"type":"user"}]`), `#/linux/uidMappings: a new user namespace needs mappings`},
+	{with("linux/namespaces", `[{"type":"user"}]`, "linux/uidMappings", mapping("0,0,1")), `#/linux/gidMappings: a new user namespace needs mappings`},
+	{with("linux/uidMappings", mapping("0,0,1")), `#/linux/uidMappings: needs a user namespace`},
+	{with("linux/gidMappings", mapping("0,0,1")), `#/linux/gidMappings: needs a user namespace`},
+	{userns("0,0,0"), `#/linux/uidMappings/0/size: must not be 0`},
+	{userns("1,0,4294967295"), `#/linux/uidMappings/0/size: ends beyond the last id, 4294967294`},
+	{userns("0,4294967294,2"), `#/linux/uidMappings/0/size: ends beyond the last id, 4294967294`},
+	{userns("0,0,10", "9,100,1"), `#/linux/uidMappings/1/containerID: overlaps mapping 0`},
+	{userns("0,5,10", "10,0,6"), `#/linux/uidMappings/1/hostID: overlaps mapping 0`},
+	{userns("1,5,10"), `#/process/user/uid: 0 has no mapping in /linux/uidMappings`},
+	{with("linux/timeOffsets", `{"boottime":{"secs":1}}`), `#/linux/timeOffsets: needs a new time namespace`},
+	{with("linux/namespaces", `[{"type":"time","path":"/x"}]`, "linux/timeOffsets", `{"boottime":{}}`), `#/linux/timeOffsets: needs a new time namespace`},
+	{with("linux/namespaces", `[{"type":"time"}]`, "linux/timeOffsets", `{"realtime":{}}`), `#/linux/timeOffsets/realtime: unknown clock, want monotonic or boottime`},
+	{with("linux/namespaces", `[{"type":"time"}]`, "linux/timeOffsets", `{"boottime":{"nanosecs":1000000000}}`), `#/linux/timeOffsets/boottime/nanosecs: want 0 to 999999999, got 1000000000`},
+	{with("linux/sysctl", `{"kernel.core_pattern":"|/x"}`), `#/linux/sysctl/kernel.core_pattern: not the sysctl of a namespace`},
+	{with("linux/sysctl", `{"net/../kernel/core_pattern":"|/x"}`), `#/linux/sysctl/net~1..~1kernel~1core_pattern: not the name of a sysctl`},
+	{with("linux/sysctl", `{"kernel.shmmax+kernel.core_pattern":"1"}`), `#/linux/sysctl/kernel.shmmax+kernel.core_pattern: not the name of a sysctl`},
+	{with("linux/sysctl", `{"net.ipv4.ip_forward":"1"}`), `#/linux/sysctl/net.ipv4.ip_forward: needs a network namespace`},
+	{with("linux/namespaces", `[]`, "linux/sysctl", `{"kernel.shmmax":"1"}`), `#/linux/sysctl/kernel.shmmax: needs an ipc namespace`},
+	{with("linux/sysctl", `{"user.max_user_namespaces":"1"}`), `#/linux/sysctl/user.max_user_namespaces: needs a user namespace`},
+	{with("linux/sysctl", `{"kernel.hostname":"x"}`), `#/linux/sysctl/kernel.hostname: set by /hostname, not by a sysctl`},
+	{with("linux/sysctl", `{"fs.mqueue":"x"}`), `#/linux/sysctl/fs.mqueue: not the sysctl of a namespace`},
+	{with("linux/maskedPaths", `["/proc/kcore","proc/keys"]`), `#/linux/maskedPaths/1: want an absolute path, got "proc/keys"`},
+	{with("linux/readonlyPaths", `[""]`), `#/linux/readonlyPaths/0: want an absolute path, got ""`},
+	{with("linux/namespaces", `[]`, "linux/maskedPaths", `["/proc/kcore"]`), `#/linux/maskedPaths: needs a mount namespace`},
+	{with("linux/rootfsPropagation", `"public"`), `#/linux/rootfsPropagation: want shared, slave, private or unbindable, got "public"`},
+	{with("linux/devices", `[{"type":"d","path":"/dev/x","major":1,"minor":1}]`), `#/linux/devices/0/type: want c, b, u or p, got "d"`},
+	{with("linux/devices", `[{"type":"p","path":"dev/x"}]`), `#/linux/devices/0/path: want an absolute path, got "dev/x"`},
+	{with("linux/devices", `[{"type":"c","path":"/x","major":4096,"minor":1}]`), `#/linux/devices/0/major: want 0 to 4095, got 4096`},
+	{with("linux/devices", `[{"type":"c","path":"/x","major":1,"minor":-1}]`), `#/linux/devices/0/minor: want 0 to 1048575, got -1`},
+	{with("linux/devices", `[{"type":"p","path":"/x","fileMode":65536}]`), `#/linux/devices/0/fileMode: want 0 to 65535, got 65536`},
+	{with("linux/resources", `{"devices":[{"allow":true,"type":"p"}]}`), `#/linux/resources/devices/0/type: want a, b or c, got "p"`},
+	{with("linux/resources", `{"devices":[{"allow":true,"access":"rx"}]}`), `#/linux/resources/devices/0/access: want letters of rwm, got "rx"`},
+	{with("linux/resources", `{"devices":[{"allow":true,"major":-2}]}`), `#/linux/resources/devices/0/major: want -1 to 4294967295, got -2`},
+
+	// Seccomp.
+	{seccomp(`"defaultAction":"ALLOW"`), `#/linux/seccomp/defaultAction: unknown action "ALLOW"`},
+	{seccomp(`"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1`), `#/linux/seccomp/defaultErrnoRet: SCMP_ACT_ALLOW has no errno`},
+	{seccomp(`"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096`), `#/linux/seccomp/defaultErrnoRet: want 0 to 4095, got 4096`},
+	{seccomp(`"defaultAction":"SCMP_ACT_LOG","architectures":["x86"]`), `#/linux/seccomp/architectures/0: unknown architecture "x86"`},
+	{seccomp(`"defaultAction":"SCMP_ACT_LOG","flags":["LOG"]`), `#/linux/seccomp/flags/0: unknown flag "LOG"`},
+	{rule(`"action":"SCMP_ACT_LOG"`), `#/linux/seccomp/syscalls/0/names: required, but missing`},
+	{rule(`"names":[],"action":"SCMP_ACT_LOG"`), `#/linux/seccomp/syscalls/0/names: must not be empty`},
+	{rule(`"names":["read"]`), `#/linux/seccomp/syscalls/0/action: required, but missing`},
+	{rule(`"names":["read"],"action":"X"`), `#/linux/seccomp/syscalls/0/action: unknown action "X"`},
+	{rule(`"names":["read"],"action":"SCMP_ACT_LOG","args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}]`), `#/linux/seccomp/syscalls/0/args/0/index: want 0 to 5, got 6`},
+	{rule(`"names":["read"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":1,"op":"=="}]`), `#/linux/seccomp/syscalls/0/args/0/op: unknown operator "=="`},
+
+	// What corten does not do yet.
+	{with("vm", `{}`), `#/vm: not supported by corten yet`},
+	{with("process/scheduler", `{"policy":"SCHED_FIFO"}`), `#/process/scheduler: not supported by corten yet`},
+	{with("process/ioPriority", `{"class":"IOPRIO_CLASS_RT"}`), `#/process/ioPriority: not supported by corten yet`},
+	{with("process/execCPUAffinity", `{"final":"0"}`), `#/process/execCPUAffinity: not supported by corten yet`},
+	{with("process/apparmorProfile", `"a"`), `#/process/apparmorProfile: not supported by corten yet`},
+	{with("process/selinuxLabel", `"a"`), `#/process/selinuxLabel: not supported by corten yet`},
+	{with("mounts", `[{"destination":"/a"},{"destination":"/b","gidMappings":`+mapping("0,0,1")+`}]`), `#/mounts/1/gidMappings: not supported by corten yet`},
+	{with("linux/netDevices", `{"eth0":{}}`), `#/linux/netDevices: not supported by corten yet`},
+	{with("linux/mountLabel", `"a"`), `#/linux/mountLabel: not supported by corten yet`},
+	{with("linux/intelRdt", `{}`), `#/linux/intelRdt: not supported by corten yet`},
+	{with("linux/memoryPolicy", `{"mode":"MPOL_BIND"}`), `#/linux/memoryPolicy: not supported by corten yet`},
+	{with("linux/personality", `{"domain":"LINUX32"}`), `#/linux/personality: not supported by corten yet`},
+	{with("linux/resources", `{"blockIO":{"weight":10}}`), `#/linux/resources/blockIO: not supported by corten yet`},
+	{with("linux/resources", `{"hugepageLimits":[{"pageSize":"2MB","limit":0}]}`), `#/linux/resources/hugepageLimits: not supported by corten yet`},
+	{with("linux/resources", `{"network":{"classID":1}}`), `#/linux/resources/network: not supported by corten yet`},
+	{with("linux/resources", `{"rdma":{"mlx5":{}}}`), `#/linux/resources/rdma: not supported by corten yet`},
+	{with("linux/resources", `{"unified":{"memory.high":"1"}}`), `#/linux/resources/unified: not supported by corten yet`},
+	{seccomp(`"defaultAction":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/defaultAction: not supported by corten yet`},
+	{seccomp(`"defaultAction":"SCMP_ACT_LOG","listenerPath":"/s"`), `#/linux/seccomp/listenerPath: not supported by corten yet`},
+	{seccomp(`"defaultAction":"SCMP_ACT_LOG","listenerMetadata":"m"`), `#/linux/seccomp/listenerMetadata: not supported by corten yet`},
+	{rule(`"names":["read"],"action":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/syscalls/0/action: not supported by corten yet`},
+}
+
+func TestBrokenDocumentsAreRefusedWithTheirPointer(t *testing.T) {
+	for _, r := range refused {
+		c, err := DecodeSpec([]byte(r.document))
+		if want := "config.json" + r.line; err == nil || err.Error() != want {
+			t.Errorf("%s\n\tgives %v\n\twant  %s", clip(r.document), err, want)
+		}
+		if e := (*plan.Error)(nil); !errors.As(err, &e) || c != nil {
+			t.Errorf("%s: %T, config is nil: %t", clip(r.document), err, c == nil)
+		}
+	}
+}
+
+// many is an object of n members of which m7 is there again.
+func many(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(`"m` + strings.Repeat("x", i%10) + string(rune('0'+i/10)) + `":1,`)
+	}
+	return "{" + `"m7":0,` + b.String()[:b.Len()-1] + "}"
+}
+
+func mapping(ids ...string) string {
+	for i, m := range ids {
+		n := strings.Split(m, ",")
+		ids[i] = `{"containerID":` + n[0] + `,"hostID":` + n[1] + `,"size":` + n[2] + `}`
+	}
+	return "[" + strings.Join(ids, ",") + "]"
+}
+
+func userns(ids ...string) string {
+	return with("linux/namespaces", `[{"type":"user"}]`, "linux/uidMappings", mapping(ids...), "linux/gidMappings", mapping("0,0,1"))
+}
+
+func seccomp(members string) string { return with("linux/seccomp", "{"+members+"}") }
+
+func rule(members string) string {
+	return seccomp(`"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{` + members + `}]`)
+}
