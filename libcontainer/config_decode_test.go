@@ -116,6 +116,52 @@ func TestEveryFieldIsDecoded(t *testing.T) {
 	}
 }
 
+func TestUnknownMembersAreIgnoredInEveryObject(t *testing.T) {
+	want := new(specs.Spec)
+	fill(reflect.ValueOf(want).Elem())
+	document, _ := json.Marshal(want)
+	var v any
+	if err := json.Unmarshal(document, &v); err != nil {
+		t.Fatal(err)
+	}
+	document, _ = json.Marshal(addUnknown(v, reflect.TypeOf(want)))
+	if got, err := decodeOnly(document); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: %v", document, err)
+	}
+}
+
+// addUnknown gives every object of v, a value of type t, a member more.
+func addUnknown(v any, t reflect.Type) any {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = addUnknown(v[i], t.Elem())
+		}
+	case map[string]any:
+		for name, value := range v {
+			if t.Kind() == reflect.Map {
+				v[name] = addUnknown(value, t.Elem())
+			} else if m, found := members(t)[name]; found {
+				v[name] = addUnknown(value, m)
+			}
+		}
+		if t.Kind() == reflect.Struct {
+			v["com.example"] = []any{nil, true, 1.5, map[string]any{"path": ""}}
+		}
+	}
+	return v
+}
+
+func TestEscapes(t *testing.T) {
+	got, err := decodeOnly([]byte(with("hostname", `"\"\\\/\b\f\n\r\t\u00E9\u20ac\ud83D\uDE00é"`)))
+	if want := "\"\\/\b\f\n\r\té€😀é"; err != nil || got.Hostname != want {
+		t.Errorf("%q, want %q, %v", got.Hostname, want, err)
+	}
+}
+
 func TestEmptyIsNotAbsent(t *testing.T) {
 	got, err := decodeOnly([]byte(with("mounts", "[]", "annotations", "{}", "linux/seccomp", `{"defaultAction":"","flags":[]}`)))
 	if err != nil || got.Mounts == nil || got.Annotations == nil || got.Linux.Seccomp.Flags == nil || got.Linux.Seccomp.Syscalls != nil {

@@ -42,13 +42,18 @@ var refused = []struct{ document, line string }{
 	{with("x", `"\ud800"`), `#/x: want UTF-8, got half a surrogate pair`},
 	{with("x", `"\ud800\u0041"`), `#/x: want UTF-8, got half a surrogate pair`},
 	{with("x", `"\q"`), `#/x: malformed JSON at 1:115: want an escape, got 'q'`},
+	{"{\"ociVersion\":\"\\n\x01\"}", `#/ociVersion: malformed JSON at 1:18: want no control character in a string, got '\x01'`},
+	{`{"ociVersion":"\`, `#/ociVersion: malformed JSON at 1:17: want '"', got the end`},
+	{`{"ociVersion":"\u1`, `#/ociVersion: malformed JSON at 1:19: want a hexadecimal digit, got the end`},
+	{`{"ociVersion":"` + strings.Repeat("x", 100) + `"}`, `#/root: required, but missing`},
+	{with("ociVersion", `"`+strings.Repeat("1", 100)+`"`), `#/ociVersion: want a version such as 1.3.0, got "` + strings.Repeat("1", 40) + `..."`},
 	{with("x", `"\u12g4"`), `#/x: malformed JSON at 1:118: want a hexadecimal digit, got 'g'`},
 	{with("x", `"\u12`), `#/x: malformed JSON at 1:118: want a hexadecimal digit, got '}'`},
 	{with("x", `"\u0000"`), `#/x: must not contain a NUL byte`},
 	{with("x", `{"\u0000":1}`), `#/x: must not contain a NUL byte`},
 	{with("hostname", `"a\u0000b"`), `#/hostname: must not contain a NUL byte`},
 	{with("x", `{"a":1,"b":2,"a":null}`), `#/x/a: occurs twice`},
-	{with("x", many(100)), `#/x/m7: occurs twice`},
+	{with("x", manyMembers(100)), `#/x/m7: occurs twice`},
 	{with("annotations", `{"a~/b":"1","a\u007e\/b":"2"}`), `#/annotations/a~0~1b: occurs twice`},
 	{`{"root":null,"root":{"path":"/"}}`, `#/root: required, but null`},
 	{`{"hostname":null,"hostname":"a"}`, `#/hostname: occurs twice`},
@@ -122,6 +127,7 @@ var refused = []struct{ document, line string }{
 	{with("process/user", `{"uid":0,"gid":0,"umask":512}`), `#/process/user/umask: want 0 to 511 (octal 777), got 512`},
 	{with("process/oomScoreAdj", `1001`), `#/process/oomScoreAdj: want -1000 to 1000, got 1001`},
 	{with("process/terminal", `true`, "process/consoleSize", `{"height":65536,"width":1}`), `#/process/consoleSize/height: want 0 to 65535, got 65536`},
+	{with("process/terminal", `true`, "process/consoleSize", `{"height":1,"width":65536}`), `#/process/consoleSize/width: want 0 to 65535, got 65536`},
 	{with("mounts", `[{"destination":""}]`), `#/mounts/0/destination: must not be empty`},
 	{with("mounts", `[{"destination":"/"}]`), `#/mounts/0/destination: must not be the root`},
 	{with("mounts", `[{"destination":"a/.."}]`), `#/mounts/0/destination: must not be the root`},
@@ -136,15 +142,17 @@ var refused = []struct{ document, line string }{
 	{with("hostname", `"a"`, "linux/namespaces", `[]`), `#/hostname: needs a uts namespace`},
 	{with("domainname", `"a"`), `#/domainname: needs a uts namespace`},
 	{with("linux/namespaces", `[{"type":"user"}]`), `#/linux/uidMappings: a new user namespace needs mappings`},
-	{with("linux/namespaces", `[{"type":"user"}]`, "linux/uidMappings", mapping("0,0,1")), `#/linux/gidMappings: a new user namespace needs mappings`},
-	{with("linux/uidMappings", mapping("0,0,1")), `#/linux/uidMappings: needs a user namespace`},
-	{with("linux/gidMappings", mapping("0,0,1")), `#/linux/gidMappings: needs a user namespace`},
-	{userns("0,0,0"), `#/linux/uidMappings/0/size: must not be 0`},
-	{userns("1,0,4294967295"), `#/linux/uidMappings/0/size: ends beyond the last id, 4294967294`},
-	{userns("0,4294967294,2"), `#/linux/uidMappings/0/size: ends beyond the last id, 4294967294`},
-	{userns("0,0,10", "9,100,1"), `#/linux/uidMappings/1/containerID: overlaps mapping 0`},
-	{userns("0,5,10", "10,0,6"), `#/linux/uidMappings/1/hostID: overlaps mapping 0`},
-	{userns("1,5,10"), `#/process/user/uid: 0 has no mapping in /linux/uidMappings`},
+	{with("linux/namespaces", `[{"type":"user"}]`, "linux/uidMappings", mappingJSON("0,0,1")), `#/linux/gidMappings: a new user namespace needs mappings`},
+	{with("linux/uidMappings", mappingJSON("0,0,1")), `#/linux/uidMappings: needs a user namespace`},
+	{with("linux/gidMappings", mappingJSON("0,0,1")), `#/linux/gidMappings: needs a user namespace`},
+	{withUserns("0,0,0"), `#/linux/uidMappings/0/size: must not be 0`},
+	{withUserns("1,0,4294967295"), `#/linux/uidMappings/0/size: ends beyond the last id, 4294967294`},
+	{withUserns("0,4294967294,2"), `#/linux/uidMappings/0/size: ends beyond the last id, 4294967294`},
+	{withUserns("0,0,10", "9,100,1"), `#/linux/uidMappings/1/containerID: overlaps mapping 0`},
+	{withUserns("0,5,10", "10,0,6"), `#/linux/uidMappings/1/hostID: overlaps mapping 0`},
+	{withUserns("1,5,10"), `#/process/user/uid: 0 has no mapping in /linux/uidMappings`},
+	{with("process/user", `{"uid":0,"gid":1}`, "linux/namespaces", `[{"type":"user"}]`, "linux/uidMappings", mappingJSON("0,0,1"), "linux/gidMappings", mappingJSON("0,0,1")), `#/process/user/gid: 1 has no mapping in /linux/gidMappings`},
+	{withUserns(strings.Split(strings.Repeat("0,0,1 ", 341), " ")[:341]...), `#/linux/uidMappings: the kernel takes 340 mappings, got 341`},
 	{with("linux/timeOffsets", `{"boottime":{"secs":1}}`), `#/linux/timeOffsets: needs a new time namespace`},
 	{with("linux/namespaces", `[{"type":"time","path":"/x"}]`, "linux/timeOffsets", `{"boottime":{}}`), `#/linux/timeOffsets: needs a new time namespace`},
 	{with("linux/namespaces", `[{"type":"time"}]`, "linux/timeOffsets", `{"realtime":{}}`), `#/linux/timeOffsets/realtime: unknown clock, want monotonic or boottime`},
@@ -169,19 +177,22 @@ var refused = []struct{ document, line string }{
 	{with("linux/resources", `{"devices":[{"allow":true,"type":"p"}]}`), `#/linux/resources/devices/0/type: want a, b or c, got "p"`},
 	{with("linux/resources", `{"devices":[{"allow":true,"access":"rx"}]}`), `#/linux/resources/devices/0/access: want letters of rwm, got "rx"`},
 	{with("linux/resources", `{"devices":[{"allow":true,"major":-2}]}`), `#/linux/resources/devices/0/major: want -1 to 4294967295, got -2`},
+	{with("linux/resources", `{"devices":[{"allow":true,"minor":4294967296}]}`), `#/linux/resources/devices/0/minor: want -1 to 4294967295, got 4294967296`},
 
 	// Seccomp.
-	{seccomp(`"defaultAction":"ALLOW"`), `#/linux/seccomp/defaultAction: unknown action "ALLOW"`},
-	{seccomp(`"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1`), `#/linux/seccomp/defaultErrnoRet: SCMP_ACT_ALLOW has no errno`},
-	{seccomp(`"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096`), `#/linux/seccomp/defaultErrnoRet: want 0 to 4095, got 4096`},
-	{seccomp(`"defaultAction":"SCMP_ACT_LOG","architectures":["x86"]`), `#/linux/seccomp/architectures/0: unknown architecture "x86"`},
-	{seccomp(`"defaultAction":"SCMP_ACT_LOG","flags":["LOG"]`), `#/linux/seccomp/flags/0: unknown flag "LOG"`},
-	{rule(`"action":"SCMP_ACT_LOG"`), `#/linux/seccomp/syscalls/0/names: required, but missing`},
-	{rule(`"names":[],"action":"SCMP_ACT_LOG"`), `#/linux/seccomp/syscalls/0/names: must not be empty`},
-	{rule(`"names":["read"]`), `#/linux/seccomp/syscalls/0/action: required, but missing`},
-	{rule(`"names":["read"],"action":"X"`), `#/linux/seccomp/syscalls/0/action: unknown action "X"`},
-	{rule(`"names":["read"],"action":"SCMP_ACT_LOG","args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}]`), `#/linux/seccomp/syscalls/0/args/0/index: want 0 to 5, got 6`},
-	{rule(`"names":["read"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":1,"op":"=="}]`), `#/linux/seccomp/syscalls/0/args/0/op: unknown operator "=="`},
+	{withSeccomp(`"defaultAction":"ALLOW"`), `#/linux/seccomp/defaultAction: unknown action "ALLOW"`},
+	{withSeccomp(`"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1`), `#/linux/seccomp/defaultErrnoRet: SCMP_ACT_ALLOW has no errno`},
+	{withSeccomp(`"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096`), `#/linux/seccomp/defaultErrnoRet: want 0 to 4095, got 4096`},
+	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","architectures":["x86"]`), `#/linux/seccomp/architectures/0: unknown architecture "x86"`},
+	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","flags":["LOG"]`), `#/linux/seccomp/flags/0: unknown flag "LOG"`},
+	{withRule(`"action":"SCMP_ACT_LOG"`), `#/linux/seccomp/syscalls/0/names: required, but missing`},
+	{withRule(`"names":[],"action":"SCMP_ACT_LOG"`), `#/linux/seccomp/syscalls/0/names: must not be empty`},
+	{withRule(`"names":["read",""],"action":"SCMP_ACT_LOG"`), `#/linux/seccomp/syscalls/0/names/1: must not be empty`},
+	{withRule(`"names":["read"],"action":"SCMP_ACT_TRACE","errnoRet":65536`), `#/linux/seccomp/syscalls/0/errnoRet: want 0 to 65535, got 65536`},
+	{withRule(`"names":["read"]`), `#/linux/seccomp/syscalls/0/action: required, but missing`},
+	{withRule(`"names":["read"],"action":"X"`), `#/linux/seccomp/syscalls/0/action: unknown action "X"`},
+	{withRule(`"names":["read"],"action":"SCMP_ACT_LOG","args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}]`), `#/linux/seccomp/syscalls/0/args/0/index: want 0 to 5, got 6`},
+	{withRule(`"names":["read"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":1,"op":"=="}]`), `#/linux/seccomp/syscalls/0/args/0/op: unknown operator "=="`},
 
 	// What corten does not do yet.
 	{with("vm", `{}`), `#/vm: not supported by corten yet`},
@@ -190,7 +201,7 @@ var refused = []struct{ document, line string }{
 	{with("process/execCPUAffinity", `{"final":"0"}`), `#/process/execCPUAffinity: not supported by corten yet`},
 	{with("process/apparmorProfile", `"a"`), `#/process/apparmorProfile: not supported by corten yet`},
 	{with("process/selinuxLabel", `"a"`), `#/process/selinuxLabel: not supported by corten yet`},
-	{with("mounts", `[{"destination":"/a"},{"destination":"/b","gidMappings":`+mapping("0,0,1")+`}]`), `#/mounts/1/gidMappings: not supported by corten yet`},
+	{with("mounts", `[{"destination":"/a"},{"destination":"/b","gidMappings":`+mappingJSON("0,0,1")+`}]`), `#/mounts/1/gidMappings: not supported by corten yet`},
 	{with("linux/netDevices", `{"eth0":{}}`), `#/linux/netDevices: not supported by corten yet`},
 	{with("linux/mountLabel", `"a"`), `#/linux/mountLabel: not supported by corten yet`},
 	{with("linux/intelRdt", `{}`), `#/linux/intelRdt: not supported by corten yet`},
@@ -201,10 +212,10 @@ var refused = []struct{ document, line string }{
 	{with("linux/resources", `{"network":{"classID":1}}`), `#/linux/resources/network: not supported by corten yet`},
 	{with("linux/resources", `{"rdma":{"mlx5":{}}}`), `#/linux/resources/rdma: not supported by corten yet`},
 	{with("linux/resources", `{"unified":{"memory.high":"1"}}`), `#/linux/resources/unified: not supported by corten yet`},
-	{seccomp(`"defaultAction":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/defaultAction: not supported by corten yet`},
-	{seccomp(`"defaultAction":"SCMP_ACT_LOG","listenerPath":"/s"`), `#/linux/seccomp/listenerPath: not supported by corten yet`},
-	{seccomp(`"defaultAction":"SCMP_ACT_LOG","listenerMetadata":"m"`), `#/linux/seccomp/listenerMetadata: not supported by corten yet`},
-	{rule(`"names":["read"],"action":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/syscalls/0/action: not supported by corten yet`},
+	{withSeccomp(`"defaultAction":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/defaultAction: not supported by corten yet`},
+	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","listenerPath":"/s"`), `#/linux/seccomp/listenerPath: not supported by corten yet`},
+	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","listenerMetadata":"m"`), `#/linux/seccomp/listenerMetadata: not supported by corten yet`},
+	{withRule(`"names":["read"],"action":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/syscalls/0/action: not supported by corten yet`},
 }
 
 func TestBrokenDocumentsAreRefusedWithTheirPointer(t *testing.T) {
@@ -219,8 +230,8 @@ func TestBrokenDocumentsAreRefusedWithTheirPointer(t *testing.T) {
 	}
 }
 
-// many is an object of n members of which m7 is there again.
-func many(n int) string {
+// manyMembers is an object of n members of which m7 is there again.
+func manyMembers(n int) string {
 	var b strings.Builder
 	for i := range n {
 		b.WriteString(`"m` + strings.Repeat("x", i%10) + string(rune('0'+i/10)) + `":1,`)
@@ -228,7 +239,7 @@ func many(n int) string {
 	return "{" + `"m7":0,` + b.String()[:b.Len()-1] + "}"
 }
 
-func mapping(ids ...string) string {
+func mappingJSON(ids ...string) string {
 	for i, m := range ids {
 		n := strings.Split(m, ",")
 		ids[i] = `{"containerID":` + n[0] + `,"hostID":` + n[1] + `,"size":` + n[2] + `}`
@@ -236,12 +247,12 @@ func mapping(ids ...string) string {
 	return "[" + strings.Join(ids, ",") + "]"
 }
 
-func userns(ids ...string) string {
-	return with("linux/namespaces", `[{"type":"user"}]`, "linux/uidMappings", mapping(ids...), "linux/gidMappings", mapping("0,0,1"))
+func withUserns(ids ...string) string {
+	return with("linux/namespaces", `[{"type":"user"}]`, "linux/uidMappings", mappingJSON(ids...), "linux/gidMappings", mappingJSON("0,0,1"))
 }
 
-func seccomp(members string) string { return with("linux/seccomp", "{"+members+"}") }
+func withSeccomp(members string) string { return with("linux/seccomp", "{"+members+"}") }
 
-func rule(members string) string {
-	return seccomp(`"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{` + members + `}]`)
+func withRule(members string) string {
+	return withSeccomp(`"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{` + members + `}]`)
 }
