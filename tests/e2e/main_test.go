@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package e2e runs real containers: one file a subject, each test named by the
+// sentence it proves.
+package e2e
+
+import (
+	"testing"
+
+	"corten/tests/bundle"
+)
+
+func TestMain(m *testing.M) { bundle.Main(m) }
