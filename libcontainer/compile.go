@@ -171,11 +171,11 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 	n.compileJoins(b, host.EUID != 0)
 	placed := false
 	switch {
-	case newUser && n.after&unix.CLONE_NEWUSER != 0:
+	case newUser:
 		b.Unshare(namespaceAt(spec, unix.CLONE_NEWUSER), unix.CLONE_NEWUSER)
 		c.wait(b, users, barrierMaps)
 		placed = true
-	case newUser || n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.Cgroup.Into < 0 || spec.Process.OOMScoreAdj != nil:
+	case n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.Cgroup.Into < 0 || spec.Process.OOMScoreAdj != nil:
 		// Before the cgroup namespace is made: its root is fixed by where its
 		// first member is then (C10).
 		c.wait(b, users, barrierPlaced)

@@ -98,6 +98,9 @@ func (h *Host) filter(config *Config, cache string) (err error) {
 		return nil
 	}
 	at := plan.At("/linux/seccomp")
+	if err := seccomp.Validate(at, config.Linux.Seccomp); err != nil {
+		return err
+	}
 	if h.SeccompFlags, err = seccomp.Flags(at, config.Linux.Seccomp); err != nil {
 		return err
 	}

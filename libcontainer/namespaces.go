@@ -52,10 +52,11 @@ type join struct {
 }
 
 // readNamespaces adds the inputs of the joined ones and decides who makes the
-// new ones. Normally clone(2) makes all at once. Three cases differ: a new user
-// namespace beside joined ones, which only the initial user namespace may join;
-// a joined user namespace, which must own the new ones; a new time namespace or
-// joined pid namespace, which the caller itself does not enter.
+// new ones. Normally clone(2) makes all at once. Two cases differ. A user
+// namespace, new or joined, must own the others, and the executor must be there
+// first: execve in one without id maps loses all capabilities, and only the
+// initial user namespace may join namespaces of the host. And a new time or
+// joined pid namespace is entered by the next process only.
 func readNamespaces(b *plan.Builder, spec *specs.Spec) namespaces {
 	var n namespaces
 	for i, ns := range spec.Linux.Namespaces {
@@ -70,10 +71,10 @@ func readNamespaces(b *plan.Builder, spec *specs.Spec) namespaces {
 		n.joined = append(n.joined, join{at, flag, slot})
 	}
 	n.atClone = n.fresh &^ (unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME)
-	joined := n.all &^ n.fresh
-	if joined&unix.CLONE_NEWUSER != 0 || n.fresh&unix.CLONE_NEWUSER != 0 && joined != 0 {
+	if n.all&unix.CLONE_NEWUSER != 0 {
 		n.atClone = 0
 	}
+	joined := n.all &^ n.fresh
 	n.fork = joined&unix.CLONE_NEWPID != 0 || n.fresh&unix.CLONE_NEWTIME != 0 ||
 		n.fresh&unix.CLONE_NEWPID != 0 && n.atClone&unix.CLONE_NEWPID == 0
 	if n.fork {

@@ -65,8 +65,7 @@ func newForeground(detached bool, socket string, noSubreaper bool) (*foreground,
 		return nil, err
 	}
 	f.master, f.console = pair[0], pair[1]
-	f.catcher = signals.Catch()
-	if !noSubreaper {
+	if f.catcher, err = signals.Catch(); err == nil && !noSubreaper {
 		err = signals.Subreap()
 	}
 	return f, err
