@@ -52,11 +52,11 @@ int op_check(const uint64_t *arg)
 {
 	struct stat st;
 	struct statfs fs;
-	uint64_t type = arg[1] & S_IFMT;
+	uint64_t type = arg[1] & S_IFMT, magic = arg[3] & ~CHECK_NOT;
 	int fd = slot_fd(arg[0]);
 	int r = SYS(fstat, fd, &st);
 
-	if (r == 0 && arg[3] != 0)
+	if (r == 0 && magic != 0)
 		r = SYS(fstatfs, fd, &fs);
 	if (r < 0)
 		return r;
@@ -64,7 +64,7 @@ int op_check(const uint64_t *arg)
 		return -EXDEV;
 	if ((type == S_IFCHR || type == S_IFBLK) && st.st_rdev != arg[2])
 		return -EXDEV;
-	return arg[3] != 0 && (uint64_t)fs.f_type != arg[3] ? -EXDEV : 0;
+	return magic != 0 && ((uint64_t)fs.f_type == magic) == (magic != arg[3]) ? -EXDEV : 0;
 }
 
 /* DEFENCE (CVE-2024-21626): the kernel writes "(unreachable)" for a directory outside the root. */

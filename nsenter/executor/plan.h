@@ -39,6 +39,9 @@
 #define STEP_ELSE   1u /* run only if the previous step that ran was tolerated */
 #define STEP_UNLESS 2u /* `when` inverted: run only if that slot is empty */
 
+/* In check's magic: the file system must be any but this one. */
+#define CHECK_NOT (1ull << 63)
+
 struct plan_header {
 	uint32_t magic;
 	uint32_t size; /* of the whole plan in bytes */
