@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"corten/nsenter/plan"
+)
+
+func TestBarrier(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Prctl(at, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	b.Barrier(at, 1)
+	b.Barrier(at, 0)
+	shell(b, busybox(t), "exit 0")
+	s := start(t, b, 0)
+	if r := s.next(RecordBarrier); r.Step != 1 {
+		t.Errorf("record %+v, want step 1", r)
+	}
+	for range 2 { // the second in advance
+		if err := s.e.Proceed(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.next(RecordExec)
+	s.eof()
+	if status := s.end(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// An executor whose runtime has gone ends without a word.
+func TestBarrierAbandoned(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Barrier(at, 1)
+	shell(b, busybox(t), "echo ran")
+	s := start(t, b, 0)
+	s.next(RecordBarrier)
+	unix.Close(s.e.Status)
+	s.e.Status = -1
+	status, err := s.e.Wait()
+	if err != nil || status.ExitStatus() != 1 {
+		t.Errorf("status %v, error %v, want 1", status, err)
+	}
+	unix.Close(s.e.Pidfd)
+	if out := s.output(); out != "" {
+		t.Errorf("output %q", out)
+	}
+}
+
+func fifo(t *testing.T) int {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "exec.fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+func TestGate(t *testing.T) {
+	b := plan.NewBuilder()
+	gate := b.Input(plan.Input{At: at, Kind: plan.KindGate})
+	extra := b.Slot()
+	b.Openat2(at, plan.Cwd, "/", unix.O_PATH, 0, 0, extra)
+	b.Gate(at, gate)
+	b.CloseRange(at, 3)
+	shell(b, busybox(t), "ls /proc/self/fd | wc -l; echo through")
+	fd := fifo(t)
+	s := start(t, b, 0, fd)
+	s.next(RecordReady)
+	s.eof()
+	held, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.e.PID))
+	if err != nil || len(held) != 4 {
+		t.Errorf("%d descriptors held at the gate, error %v, want 4", len(held), err)
+	}
+	if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", s.e.PID)); string(name) != "corten\n" {
+		t.Errorf("comm %q", name)
+	}
+	if _, err := unix.Write(fd, []byte{0}); err != nil {
+		t.Fatal(err)
+	}
+	status := s.end()
+	if out := s.output(); status != 0 || out != "4\nthrough\n" {
+		t.Errorf("status %d, output %q", status, out)
+	}
+}
+
+func TestGateFailure(t *testing.T) {
+	b := plan.NewBuilder()
+	gate := b.Input(plan.Input{At: at, Kind: plan.KindGate})
+	b.Gate(at, gate)
+	b.Chdir(at, "/no/such/directory")
+	fd := fifo(t)
+	s := start(t, b, 0, fd)
+	s.next(RecordReady)
+	s.eof()
+	if _, err := unix.Write(fd, []byte{0}); err != nil {
+		t.Fatal(err)
+	}
+	if status := s.end(); status != 1 {
+		t.Errorf("status %d, want 1", status)
+	}
+	buf := make([]byte, 512)
+	n, err := unix.Read(fd, buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ParseRecord(buf[:n])
+	if err != nil || r.Kind != RecordFail || r.Step != 1 || r.Err != syscall.ENOENT {
+		t.Errorf("record %+v, error %v", r, err)
+	}
+}
+
+func TestFork(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Unshare(at, unix.CLONE_NEWPID)
+	b.Fork(at)
+	b.Prctl(at, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	b.Barrier(at, 1)
+	shell(b, busybox(t), "echo $$; exit 7")
+	s := start(t, b, 0)
+	old := s.e.PID
+	if err := s.e.Adopt(s.next(RecordFork)); err != nil {
+		t.Fatal(err)
+	}
+	if s.e.PID == old {
+		t.Errorf("pid %d did not change", old)
+	}
+	s.next(RecordBarrier)
+	if err := s.e.Proceed(); err != nil {
+		t.Fatal(err)
+	}
+	s.next(RecordExec)
+	s.eof()
+	status := s.end()
+	if out := s.output(); status != 7 || out != "1\n" {
+		t.Errorf("status %d, output %q", status, out)
+	}
+}
+
+func TestRunTimeout(t *testing.T) {
+	sh := busybox(t)
+	b := plan.NewBuilder()
+	b.Run(at, sh, []string{"sh", "-c", "echo stuck; sleep 100 & sleep 100"}, nil, []byte("state"), 100)
+	s := start(t, b, newAll)
+	began := time.Now()
+	r := s.next(RecordFail)
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if r.Err != syscall.ETIMEDOUT || r.Text != "stuck" {
+		t.Errorf("record %+v", r)
+	}
+	s.eof()
+	if status := s.end(); status != 1 {
+		t.Errorf("status %d, want 1", status)
+	}
+}
+
+// Every capability dropped but one, ids changed, all of it read back.
+func TestCredentials(t *testing.T) {
+	const one = 1 << unix.CAP_NET_BIND_SERVICE
+	b := plan.NewBuilder()
+	b.NoNewPrivs(at)
+	b.Capbset(at, one)
+	b.Prctl(at, unix.PR_SET_KEEPCAPS, 1)
+	b.Setgroups(at, []byte{5, 0, 0, 0, 6, 0, 0, 0})
+	b.Setresgid(at, 1001)
+	b.Setresuid(at, 1000)
+	b.Prctl(at, unix.PR_SET_KEEPCAPS, 0)
+	b.Capset(at, one, one, one)
+	b.CapAmbient(at, one)
+	b.CheckCaps(at, one, one, one, one, one)
+	b.Prlimit(at, unix.RLIMIT_NOFILE, 100, 200)
+	b.Umask(at, 0o027)
+	// Every system call is allowed: BPF_RET|BPF_K SECCOMP_RET_ALLOW.
+	b.Seccomp(at, 0, []byte{0x06, 0, 0, 0, 0, 0, 0xff, 0x7f})
+	shell(b, busybox(t), "id -u; id -g; umask; ulimit -n; grep -E '^(Groups|Cap|NoNew|Seccomp:)' /proc/self/status | tr -d '\\t'")
+	s := start(t, b, 0)
+	s.next(RecordExec)
+	s.eof()
+	status, out := s.end(), s.output()
+	mask := fmt.Sprintf("%016x", one)
+	want := "1000\n1001\n0027\n100\nGroups:5 6 \nCapInh:" + mask + "\nCapPrm:" + mask + "\nCapEff:" + mask +
+		"\nCapBnd:" + mask + "\nCapAmb:" + mask + "\nNoNewPrivs:1\nSeccomp:2\n"
+	if status != 0 || out != want {
+		t.Errorf("status %d, output %q, want %q", status, out, want)
+	}
+}
+
+func TestCheckCapsRefuses(t *testing.T) {
+	b := plan.NewBuilder()
+	b.CheckCaps(at, 1, 1, 1, 0, 0)
+	s := start(t, b, 0)
+	if r := s.next(RecordFail); r.Err != syscall.EPERM {
+		t.Errorf("record %+v, want EPERM", r)
+	}
+	s.end()
+}
+
+func TestSendFD(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[0])
+	b := plan.NewBuilder()
+	socket := b.Input(plan.Input{At: at, Kind: plan.KindConsole})
+	fd := b.Slot()
+	b.Openat2(at, plan.Cwd, "/dev/zero", unix.O_RDONLY, 0, 0, fd)
+	b.SendFd(at, socket, fd, "/dev/pts/0")
+	s := start(t, b, 0, pair[1])
+	unix.Close(pair[1])
+	s.eof()
+	if status := s.end(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	name, rights := make([]byte, 64), make([]byte, 64)
+	n, nrights, _, _, err := unix.Recvmsg(pair[0], name, rights, 0)
+	if err != nil || string(name[:n]) != "/dev/pts/0" {
+		t.Fatalf("name %q, error %v", name[:n], err)
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:nrights])
+	if err != nil || len(messages) != 1 {
+		t.Fatalf("%d messages, error %v", len(messages), err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		t.Fatalf("descriptors %v, error %v", fds, err)
+	}
+	unix.Close(fds[0])
+}
+
+// The payload has what dup3 gave it, whatever the runtime leaks.
+func TestDescriptors(t *testing.T) {
+	leak, err := unix.Open("/", unix.O_PATH, 0) // not close-on-exec
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leak)
+	if err := unix.Dup2(leak, 77); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(77)
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(null)
+	b := plan.NewBuilder()
+	in := b.Input(plan.Input{At: at, Kind: plan.KindInherited})
+	b.Dup3(at, in, 3)
+	b.Dup3(at, in, 4)
+	shell(b, busybox(t), "cd /proc/self/fd; readlink 3; readlink 4; readlink 5 || readlink 6 || readlink 77 || echo none")
+	s := start(t, b, 0, null)
+	s.next(RecordExec)
+	s.eof()
+	status, out := s.end(), s.output()
+	if status != 0 || out != "/dev/null\n/dev/null\nnone\n" {
+		t.Errorf("status %d, output %q", status, out)
+	}
+}
+
+func TestMalformedPlan(t *testing.T) {
+	needRoot(t)
+	s := startBytes(t, bytes.Repeat([]byte{7}, 100), 0)
+	if r := s.next(RecordFail); r.Err != syscall.EINVAL || r.Step != -1 {
+		t.Errorf("record %+v", r)
+	}
+	if status := s.end(); status != 1 {
+		t.Errorf("status %d, want 1", status)
+	}
+}
+
+// CVE-2019-5736: the executor's file takes no write, by anyone.
+func TestSealed(t *testing.T) {
+	fd, err := sealedImage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
+	if err != nil || seals&0xf != 0xf {
+		t.Errorf("seals %#x, error %v", seals, err)
+	}
+	if _, err := unix.Write(fd, []byte{0}); err != unix.EPERM {
+		t.Errorf("write: %v, want EPERM", err)
+	}
+	if w, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
+		defer unix.Close(w)
+		if _, err := unix.Write(w, []byte{0}); err != unix.EPERM {
+			t.Errorf("write of a new descriptor: %v, want EPERM", err)
+		}
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&0o7777 != 0o511 {
+		t.Errorf("mode %o, error %v, want 0511", st.Mode, err)
+	}
+}
