@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"corten/tests/bundle"
+)
+
+func TestDefaultDevicesAndLinksAreThere(t *testing.T) {
+	b := bundle.New(t, bundle.Shell(`for d in null zero full random urandom tty; do probe stat /dev/$d; done
+		for l in fd stdin stdout stderr ptmx; do echo $l $(readlink /dev/$l); done`))
+	want := "20666 0:0 1:3 0\n20666 0:0 1:5 0\n20666 0:0 1:7 0\n20666 0:0 1:8 0\n20666 0:0 1:9 0\n20666 0:0 5:0 0\n" +
+		"fd /proc/self/fd\nstdin /proc/self/fd/0\nstdout /proc/self/fd/1\nstderr /proc/self/fd/2\nptmx pts/ptmx\n"
+	if out := b.RunOK(); out != want {
+		t.Errorf("printed\n%swant\n%s", out, want)
+	}
+}
+
+func devices(s *specs.Spec) {
+	s.Linux.Devices = []specs.LinuxDevice{
+		{Path: "/dev/mine", Type: "c", Major: 1, Minor: 11, FileMode: bundle.Pointer[os.FileMode](0o640),
+			UID: bundle.Pointer[uint32](3), GID: bundle.Pointer[uint32](4)},
+		{Path: "/dev/deep/block", Type: "b", Major: 7, Minor: 3},
+		{Path: "/dev/pipe", Type: "p", FileMode: bundle.Pointer[os.FileMode](0o600)},
+		{Path: "/else/where", Type: "u", Major: 1, Minor: 5, FileMode: bundle.Pointer[os.FileMode](0o666)},
+	}
+}
+
+func TestDevicesAskedForAreMade(t *testing.T) {
+	b := bundle.New(t, devices, bundle.Shell("for d in /dev/mine /dev/deep/block /dev/pipe /else/where; do probe stat $d; done"))
+	out := strings.Split(b.RunOK(), "\n")
+	for i, want := range []string{"20640 3:4 1:11", "60666 0:0 7:3", "10600 0:0", "20666 0:0 1:5"} {
+		if !strings.HasPrefix(out[i], want) {
+			t.Errorf("device %d is %q, want %q", i, out[i], want)
+		}
+	}
+}
+
+func TestMaskedPathsAreUnreadableAndReadonlyPathsReadOnly(t *testing.T) {
+	b := bundle.New(t, bundle.Shell("cat /etc/secret /proc/keys; ls /hidden; probe open-write /etc/secret; probe create /hidden/x;"+
+		"probe open-write /etc/fixed; probe create /frozen/x; cat /frozen/deep/f; probe open-write /proc/sys/kernel/hostname"),
+		func(s *specs.Spec) {
+			s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/etc/secret", "/hidden", "/not/there")
+			s.Linux.ReadonlyPaths = append(s.Linux.ReadonlyPaths, "/etc/fixed", "/frozen", "/not/there")
+		})
+	for _, d := range []string{"hidden", "frozen/deep"} {
+		if err := os.MkdirAll(b.Rootfs(d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"etc/secret", "hidden/f", "etc/fixed", "frozen/deep/f"} {
+		if err := os.WriteFile(b.Rootfs(f), []byte(f+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := b.Run().Stdout
+	// A masked file is the null device: writing to it does nothing.
+	if want := "ok\nEROFS\nEROFS\nEROFS\nfrozen/deep/f\nEROFS\n"; out != want {
+		t.Errorf("printed %q, want %q", out, want)
+	}
+	if text := b.Text(b.Rootfs("etc/secret")); text != "etc/secret" {
+		t.Errorf("the masked file has %q", text)
+	}
+}
+
+func TestSysctlsOfTheContainersNamespacesAreSet(t *testing.T) {
+	b := bundle.New(t, bundle.Shell("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni /proc/sys/fs/mqueue/msg_max /proc/sys/net/ipv4/ping_group_range"),
+		func(s *specs.Spec) {
+			s.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1", "kernel.shmmni": "321", "fs.mqueue.msg_max": "33",
+				"net/ipv4/ping_group_range": "0 5"}
+		})
+	if out := b.RunOK(); out != "1\n321\n33\n0\t5\n" {
+		t.Errorf("printed %q", out)
+	}
+}

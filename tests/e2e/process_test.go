@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"corten/tests/bundle"
+)
+
+func TestThePayloadSeesOnlyWhatItWasGiven(t *testing.T) {
+	b := bundle.New(t, bundle.Probe("report", "a b", "", "é\n\"x"), func(s *specs.Spec) {
+		s.Process.Env = []string{"PATH=/bin", "A=1", "EMPTY=", "B=x y=z", "HOME=/root"}
+	})
+	r := b.Report()
+	if want := []string{"/bin/probe", "report", "a b", "", "Ã©\n\"x"}; !slices.Equal(r.Args, want) {
+		t.Errorf("args %q, want %q", r.Args, want)
+	}
+	if want := []string{"PATH=/bin", "A=1", "EMPTY=", "B=x y=z", "HOME=/root"}; !slices.Equal(r.Env, want) {
+		t.Errorf("env %q, want %q", r.Env, want)
+	}
+	for _, fd := range r.FDs {
+		if fd.FD > 2 {
+			t.Errorf("descriptor %d is open: %s", fd.FD, fd.Link)
+		}
+	}
+	if len(r.FDs) != 3 {
+		t.Errorf("descriptors %+v", r.FDs)
+	}
+	if r.PID != 1 || r.SID != 1 || r.PGID != 1 {
+		t.Errorf("pid %d, session %d, group %d", r.PID, r.SID, r.PGID)
+	}
+	for _, field := range []string{"SigBlk", "SigIgn", "SigPnd", "ShdPnd"} {
+		if got := strings.Trim(r.Status(field), "0"); got != "" {
+			t.Errorf("%s is %s", field, got)
+		}
+	}
+	if r.Self["exe"] != "/bin/probe" || r.Self["root"] != "/" {
+		t.Errorf("/proc/self: %v", r.Self)
+	}
+}
+
+func TestHostnameAndDomainnameAreSet(t *testing.T) {
+	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Hostname, s.Domainname = "gate", "example.org" })
+	r := b.Report()
+	if r.Hostname != "gate" {
+		t.Errorf("hostname %q", r.Hostname)
+	}
+	if bundle.IsCorten(t) && r.Domainname != "example.org" { // newer than Debian's runc
+		t.Errorf("domainname %q", r.Domainname)
+	}
+}
+
+func TestCwdIsEnteredAndMadeIfMissing(t *testing.T) {
+	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Process.Cwd = "/var/lib/made" })
+	if r := b.Report(); r.Cwd != "/var/lib/made" {
+		t.Errorf("cwd %q", r.Cwd)
+	}
+}
+
+func TestUserGroupsAndUmaskAreExact(t *testing.T) {
+	for _, user := range []specs.User{
+		{UID: 1000, GID: 1001, AdditionalGids: []uint32{5, 6}, Umask: bundle.Pointer[uint32](0o027)},
+		{UID: 4000000000, GID: 2147483648},
+		{UID: 0, GID: 0, AdditionalGids: []uint32{}},
+		{UID: 4294967294, GID: 4294967294, AdditionalGids: []uint32{4294967294}},
+	} {
+		if user.UID > 1<<31 && !bundle.IsCorten(t) {
+			continue // beyond Debian's runc
+		}
+		b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Process.User = user })
+		r := b.Report()
+		if got, want := r.Status("Uid"), repeat(user.UID); got != want {
+			t.Errorf("Uid %s, want %s", got, want)
+		}
+		if got, want := r.Status("Gid"), repeat(user.GID); got != want {
+			t.Errorf("Gid %s, want %s", got, want)
+		}
+		var groups []string
+		for _, g := range user.AdditionalGids {
+			groups = append(groups, decimal(g))
+		}
+		if got, want := r.Status("Groups"), strings.Join(groups, " "); got != want {
+			t.Errorf("Groups %q, want %q", got, want)
+		}
+		if user.Umask != nil && r.Umask != int(*user.Umask) {
+			t.Errorf("umask %o, want %o", r.Umask, *user.Umask)
+		}
+		if user.Umask == nil && r.Umask != 0o022 {
+			t.Errorf("umask %o without one asked for, want 022", r.Umask)
+		}
+	}
+}
+
+func TestCapabilitySetsAreExact(t *testing.T) {
+	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) {
+		s.Process.Capabilities = &specs.LinuxCapabilities{
+			Bounding:    []string{"CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_SYS_CHROOT"},
+			Permitted:   []string{"CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"},
+			Inheritable: []string{"CAP_CHOWN", "CAP_KILL"},
+			Effective:   []string{"CAP_KILL"},
+			Ambient:     []string{"CAP_CHOWN"},
+		}
+		s.Process.User = specs.User{UID: 1000, GID: 1000}
+	})
+	r := b.Report()
+	// execve of a program without file capabilities by uid 1000 leaves the
+	// ambient set, capabilities(7).
+	for set, want := range map[string]uint64{
+		"Bnd": 1<<unix.CAP_CHOWN | 1<<unix.CAP_KILL | 1<<unix.CAP_NET_RAW | 1<<unix.CAP_SYS_CHROOT,
+		"Inh": 1<<unix.CAP_CHOWN | 1<<unix.CAP_KILL,
+		"Amb": 1 << unix.CAP_CHOWN, "Prm": 1 << unix.CAP_CHOWN, "Eff": 1 << unix.CAP_CHOWN,
+	} {
+		if got := r.Caps(set); got != want {
+			t.Errorf("Cap%s %x, want %x", set, got, want)
+		}
+	}
+	if r.Securebits != 0 {
+		t.Errorf("securebits %#x", r.Securebits)
+	}
+}
+
+func TestRootGetsTheBoundingAndInheritableSetsOnly(t *testing.T) {
+	b := bundle.New(t, bundle.Probe(), bundle.Capabilities("CAP_KILL"))
+	r := b.Report()
+	for set, want := range map[string]uint64{"Bnd": 1 << 5, "Prm": 1 << 5, "Eff": 1 << 5, "Inh": 0, "Amb": 0} {
+		if got := r.Caps(set); got != want {
+			t.Errorf("Cap%s %x, want %x", set, got, want)
+		}
+	}
+}
+
+func TestNoCapabilitiesMeansNone(t *testing.T) {
+	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Process.Capabilities = &specs.LinuxCapabilities{} })
+	r := b.Report()
+	for _, set := range []string{"Bnd", "Prm", "Eff", "Inh", "Amb"} {
+		if got := r.Caps(set); got != 0 {
+			t.Errorf("Cap%s %x", set, got)
+		}
+	}
+}
+
+func TestAnUnknownCapabilityIsAWarning(t *testing.T) {
+	b := bundle.New(t, bundle.Probe(), bundle.Capabilities("CAP_KILL", "CAP_FLY"))
+	log := b.Home + "/log"
+	r := b.Corten("--log", log, "--log-format", "json", "run", "--bundle", b.Dir, b.ID).OK(b)
+	if got := bundle.ParseReport(t, r.Stdout).Caps("Bnd"); got != 1<<5 {
+		t.Errorf("CapBnd %x", got)
+	}
+	if text := b.Text(log); !strings.Contains(text, "CAP_FLY") || !strings.Contains(text, `"warning"`) {
+		t.Errorf("log %q", text)
+	}
+}
+
+func TestRlimitsAreSet(t *testing.T) {
+	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) {
+		s.Process.Rlimits = []specs.POSIXRlimit{
+			{Type: "RLIMIT_NOFILE", Soft: 20, Hard: 30}, {Type: "RLIMIT_CORE", Soft: 0, Hard: 0},
+			{Type: "RLIMIT_NPROC", Soft: 100, Hard: 200}, {Type: "RLIMIT_STACK", Soft: 1 << 20, Hard: 2 << 20},
+			{Type: "RLIMIT_RTTIME", Soft: 1000000, Hard: 2000000}, {Type: "RLIMIT_FSIZE", Soft: 1 << 30, Hard: 1 << 40},
+		}
+	})
+	r := b.Report()
+	for resource, want := range map[int][2]uint64{unix.RLIMIT_NOFILE: {20, 30}, unix.RLIMIT_CORE: {0, 0},
+		unix.RLIMIT_NPROC: {100, 200}, unix.RLIMIT_STACK: {1 << 20, 2 << 20}, unix.RLIMIT_RTTIME: {1000000, 2000000},
+		unix.RLIMIT_FSIZE: {1 << 30, 1 << 40}} {
+		if got := r.Rlimits[resource]; got.Soft != want[0] || got.Hard != want[1] {
+			t.Errorf("rlimit %d is %+v, want %v", resource, got, want)
+		}
+	}
+}
+
+func TestLimitsNotAskedForAreTheCallers(t *testing.T) {
+	var mine unix.Rlimit
+	if err := unix.Prlimit(os.Getpid(), unix.RLIMIT_NOFILE, nil, &mine); err != nil {
+		t.Fatal(err)
+	}
+	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Process.Rlimits = nil })
+	// A shell in between: what a Go program starts has the limit it was born with.
+	p := b.CortenWith(bundle.Options{Wrap: []string{"sh", "-c", `ulimit -S -n 77; exec "$@"`, "sh"}}, "run", "--bundle", b.Dir, b.ID)
+	if got := bundle.ParseReport(t, p.OK(b).Stdout).Rlimits[unix.RLIMIT_NOFILE]; got.Soft != 77 && bundle.IsCorten(t) {
+		t.Errorf("RLIMIT_NOFILE is %+v, want 77 and %d", got, mine.Max)
+	}
+}
+
+func TestNoNewPrivilegesIsAsAsked(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Process.NoNewPrivileges = asked })
+		if got := b.Report().Status("NoNewPrivs") == "1"; got != asked {
+			t.Errorf("NoNewPrivs is %v, want %v", got, asked)
+		}
+	}
+}
+
+func TestOOMScoreAdjIsSet(t *testing.T) {
+	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Process.OOMScoreAdj = bundle.Pointer(321) })
+	if got := strings.TrimSpace(b.Report().Files["/proc/self/oom_score_adj"]); got != "321" {
+		t.Errorf("oom_score_adj %q", got)
+	}
+}
+
+func TestPreservedDescriptorsAndNoOthersReachThePayload(t *testing.T) {
+	b := bundle.New(t, bundle.Probe())
+	var files []*os.File
+	for _, name := range []string{"three", "four", "five", "six"} {
+		f, err := os.Create(b.Home + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files = append(files, f)
+	}
+	r := b.CortenWith(bundle.Options{ExtraFiles: files}, "run", "--preserve-fds", "2", "--bundle", b.Dir, b.ID).OK(b)
+	var links []string
+	for _, fd := range bundle.ParseReport(t, r.Stdout).FDs {
+		if fd.FD > 2 {
+			links = append(links, fd.Link)
+		}
+	}
+	if want := []string{b.Home + "/three", b.Home + "/four"}; !slices.Equal(links, want) {
+		t.Errorf("beyond 2 there are %q, want %q", links, want)
+	}
+}
+
+func TestListenFdsArePassedOn(t *testing.T) {
+	b := bundle.New(t, bundle.Probe())
+	f, err := os.Create(b.Home + "/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := b.CortenWith(bundle.Options{ExtraFiles: []*os.File{f},
+		Wrap: []string{"sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"`, "sh"}}, "run", "--bundle", b.Dir, b.ID).OK(b)
+	report := bundle.ParseReport(t, r.Stdout)
+	if len(report.FDs) != 4 || report.FDs[3].Link != b.Home+"/socket" {
+		t.Errorf("descriptors %+v", report.FDs)
+	}
+	if !slices.Contains(report.Env, "LISTEN_FDS=1") || !slices.Contains(report.Env, "LISTEN_PID=1") {
+		t.Errorf("env %q", report.Env)
+	}
+}
+
+func TestTheSessionKeyringIsTheContainersOwn(t *testing.T) {
+	b := bundle.New(t, bundle.Probe())
+	first := b.Report()
+	second := bundle.ParseReport(t, b.Corten("run", "--bundle", b.Dir, b.AnotherID()).OK(b).Stdout)
+	if first.KeyringSerial <= 0 || first.KeyringSerial == second.KeyringSerial {
+		t.Errorf("keyrings %d %q and %d %q", first.KeyringSerial, first.Keyring, second.KeyringSerial, second.Keyring)
+	}
+	if strings.Contains(first.Keyring, "_uid") {
+		t.Errorf("keyring %q", first.Keyring)
+	}
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"corten/tests/bundle"
+)
+
+// cgroupOf is the directory of the container's cgroup with a controller, as
+// the kernel says for its first process.
+func cgroupOf(t *testing.T, b *bundle.Bundle, controller string) string {
+	t.Helper()
+	pid := b.State().PID
+	text := b.Text(fmt.Sprintf("/proc/%d/cgroup", pid))
+	path := ""
+	for line := range strings.Lines(text) {
+		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if part[1] == controller {
+			return bundle.CgroupDir(controller, part[2])
+		}
+		if part[1] == "" {
+			path = part[2]
+		}
+	}
+	return bundle.CgroupDir("", path)
+}
+
+// checkFile compares the first word of a cgroup's file, of version 1 or 2.
+func checkFile(t *testing.T, dir, v1, v2, want string) {
+	t.Helper()
+	for _, name := range []string{v1, v2} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			continue
+		}
+		if f := strings.Fields(string(text)); len(f) == 0 || f[0] != want {
+			t.Errorf("%s of %s is %q, want %s", name, dir, text, want)
+		}
+		return
+	}
+	t.Errorf("%s has neither %s nor %s", dir, v1, v2)
+}
+
+// inViews runs a test in every view of the cgroups that has the controller.
+func inViews(t *testing.T, controller string, test func(*testing.T, bundle.View)) {
+	for _, view := range bundle.Views() {
+		t.Run(view.String(), func(t *testing.T) {
+			if has, _ := view.Has(controller); !has {
+				t.Skipf("this kernel's cgroup hierarchies have no %s controller in the %s view", controller, view)
+			}
+			test(t, view)
+		})
+	}
+}
+
+func limited(t *testing.T, view bundle.View, r specs.LinuxResources, edits ...bundle.Edit) *bundle.Bundle {
+	edits = append([]bundle.Edit{bundle.Probe("pause"), func(s *specs.Spec) {
+		r.Devices = append(s.Linux.Resources.Devices, r.Devices...)
+		s.Linux.Resources = &r
+	}}, edits...)
+	b := bundle.New(t, edits...)
+	b.View = view
+	return b
+}
+
+func TestMemoryLimitIsInForce(t *testing.T) {
+	inViews(t, "memory", func(t *testing.T, view bundle.View) {
+		b := limited(t, view, specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: bundle.Pointer[int64](32 << 20)}})
+		b.Detach()
+		checkFile(t, cgroupOf(t, b, "memory"), "memory.limit_in_bytes", "memory.max", "33554432")
+		if r := b.Exec("ID", "probe", "alloc", "100"); r.Status != 137 {
+			t.Errorf("allocating 100 MiB of 32 ends with status %d: %s", r.Status, r.Stdout)
+		}
+		if r := b.Exec("ID", "probe", "alloc", "8"); r.Status != 0 {
+			t.Errorf("allocating 8 MiB of 32 ends with status %d: %s", r.Status, r.Stderr)
+		}
+	})
+}
+
+func TestReservationIsSet(t *testing.T) {
+	inViews(t, "memory", func(t *testing.T, view bundle.View) {
+		b := limited(t, view, specs.LinuxResources{Memory: &specs.LinuxMemory{
+			Limit: bundle.Pointer[int64](32 << 20), Reservation: bundle.Pointer[int64](16 << 20)}})
+		b.Create()
+		checkFile(t, cgroupOf(t, b, "memory"), "memory.soft_limit_in_bytes", "memory.low", "16777216")
+	})
+}
+
+func TestTheEleventhProcessFailsWithALimitOfTen(t *testing.T) {
+	inViews(t, "pids", func(t *testing.T, view bundle.View) {
+		b := limited(t, view, specs.LinuxResources{Pids: &specs.LinuxPids{Limit: bundle.Pointer[int64](10)}},
+			bundle.Probe("fork", "20"))
+		if out := b.RunOK(); out != "9 EAGAIN\n" {
+			t.Errorf("beside the first process there were %q", out)
+		}
+		b = limited(t, view, specs.LinuxResources{Pids: &specs.LinuxPids{Limit: bundle.Pointer[int64](10)}})
+		b.Create()
+		checkFile(t, cgroupOf(t, b, "pids"), "pids.max", "pids.max", "10")
+	})
+}
+
+func TestCPUQuotaAndSharesAreSet(t *testing.T) {
+	inViews(t, "cpu", func(t *testing.T, view bundle.View) {
+		b := limited(t, view, specs.LinuxResources{CPU: &specs.LinuxCPU{Quota: bundle.Pointer[int64](20000),
+			Period: bundle.Pointer[uint64](50000), Shares: bundle.Pointer[uint64](512)}})
+		b.Create()
+		dir := cgroupOf(t, b, "cpu")
+		checkFile(t, dir, "cpu.cfs_quota_us", "cpu.max", "20000")
+		if _, unified := view.Has("cpu"); !unified {
+			checkFile(t, dir, "cpu.cfs_period_us", "", "50000")
+			checkFile(t, dir, "cpu.shares", "", "512")
+		} else {
+			checkFile(t, dir, "", "cpu.weight", "59")
+		}
+	})
+}
+
+func TestCPUSetIsInForce(t *testing.T) {
+	inViews(t, "cpuset", func(t *testing.T, view bundle.View) {
+		b := limited(t, view, specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "0", Mems: "0"}}, bundle.Probe())
+		if got := b.Report().Status("Cpus_allowed_list"); got != "0" {
+			t.Errorf("the payload may run on %s", got)
+		}
+	})
+}
+
+func TestDevicesNotAllowedCannotBeOpened(t *testing.T) {
+	for _, view := range bundle.Views() {
+		t.Run(view.String(), func(t *testing.T) {
+			mknod := func(s *specs.Spec) { bundle.Capabilities("CAP_MKNOD")(s) }
+			b := limited(t, view, specs.LinuxResources{}, mknod, bundle.Shell(
+				`probe mknod /dev/k c 1 11; probe mknod /dev/l b 7 0; probe open-write /dev/null; probe open-read /dev/full`))
+			if got := b.Run().Stdout; got != "EPERM\nEPERM\nok\nok\n" {
+				t.Errorf("kmsg, loop0, null, full: %q", got)
+			}
+		})
+	}
+}
+
+func TestDevicesAllowedCanBeOpened(t *testing.T) {
+	for _, view := range bundle.Views() {
+		t.Run(view.String(), func(t *testing.T) {
+			b := limited(t, view, specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{
+				{Allow: true, Type: "c", Major: bundle.Pointer[int64](1), Minor: bundle.Pointer[int64](11), Access: "rm"},
+			}}, bundle.Capabilities("CAP_MKNOD", "CAP_SYSLOG"), bundle.Shell(
+				`probe mknod /dev/k c 1 11; probe open-write /dev/k; probe mknod /dev/m c 1 1`))
+			if got := b.Run().Stdout; got != "ok\nEPERM\nEPERM\n" {
+				t.Errorf("kmsg to read, kmsg to write, mem: %q", got)
+			}
+		})
+	}
+}
+
+func TestTheCgroupIsTheOneAskedForAndGoesWithTheContainer(t *testing.T) {
+	for _, view := range bundle.Views() {
+		t.Run(view.String(), func(t *testing.T) {
+			b := bundle.New(t, bundle.Probe("pause"))
+			spec := bundle.Base()
+			spec.Process.Args = []string{"probe", "pause"}
+			spec.Linux.CgroupsPath = "/" + b.ID + "/deep/er"
+			b.Write(spec)
+			b.View = view
+			b.Detach()
+			pid := b.State().PID
+			for line := range strings.Lines(b.Text(fmt.Sprintf("/proc/%d/cgroup", pid))) {
+				part := strings.SplitN(strings.TrimSpace(line), ":", 3)
+				shown := view != bundle.V2 && part[1] != "" || view != bundle.V1 && part[1] == ""
+				if shown && !strings.HasSuffix(part[2], "/"+b.ID+"/deep/er") {
+					t.Errorf("cgroup %s", line)
+				}
+			}
+			// Parents that did not exist go too, or can be removed by who sees them.
+			b.Corten("delete", "--force", b.ID).OK(b)
+			for _, controller := range []string{"", "pids", "memory"} {
+				dir := bundle.CgroupDir(controller, "/"+b.ID)
+				if _, err := os.Stat(filepath.Join(dir, "deep/er")); err == nil {
+					t.Errorf("%s/deep/er is still there", dir)
+				}
+				os.Remove(filepath.Join(dir, "deep"))
+				os.Remove(dir)
+			}
+			removeEmpty(b.ID)
+		})
+	}
+}
+
+// removeEmpty removes the cgroups a container's path had above its own.
+func removeEmpty(id string) {
+	dirs, _ := filepath.Glob("/sys/fs/cgroup/*/" + id)
+	more, _ := filepath.Glob("/sys/fs/cgroup/memory/*/*/" + id)
+	for _, dir := range append(dirs, more...) {
+		os.Remove(filepath.Join(dir, "deep"))
+		os.Remove(dir)
+	}
+}
+
+func TestAContainerWithAOneMegabyteLimitStarts(t *testing.T) {
+	bundle.NeedCorten(t) // peers need more for their own copy
+	inViews(t, "memory", func(t *testing.T, view bundle.View) {
+		b := limited(t, view, specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: bundle.Pointer[int64](1 << 20)}},
+			bundle.Args("true"))
+		b.Run().OK(b)
+	})
+}
