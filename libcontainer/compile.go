@@ -53,6 +53,16 @@ func (c *Compiled) wait(b *plan.Builder, at plan.Pointer, k barrier) {
 	c.barriers = append(c.barriers, k)
 }
 
+// attaches reports whether the runtime has to put the executor into a cgroup:
+// all but the one that clone3(2) starts it in.
+func (c *Compiled) attaches() bool {
+	into := 0
+	if c.Cgroup.Into >= 0 {
+		into = 1
+	}
+	return len(c.Cgroup.Dirs) > into
+}
+
 // Compile turns config.json into the plan of a container. It is pure: the same
 // config, options and facts give the same plan, and the kernel is not asked.
 // THE ORDER of everything is here, a line a phase, each with its reason.
@@ -61,6 +71,10 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	var err error
 	if c.Cgroup, err = cgroups.Compile(spec, o.ID, host.Cgroups); err != nil {
 		return nil, err
+	}
+
+	for _, at := range c.Cgroup.Ignored {
+		c.Warnings = append(c.Warnings, "config.json#"+at.String()+": the kernel has no such limit any more: ignored")
 	}
 
 	// Inputs: every path of the host is resolved by the runtime, before the
@@ -175,7 +189,7 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 		b.Unshare(namespaceAt(spec, unix.CLONE_NEWUSER), unix.CLONE_NEWUSER)
 		c.wait(b, users, barrierMaps)
 		placed = true
-	case n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.Cgroup.Into < 0 || spec.Process.OOMScoreAdj != nil:
+	case n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.attaches() || spec.Process.OOMScoreAdj != nil:
 		// Before the cgroup namespace is made: its root is fixed by where its
 		// first member is then (C10).
 		c.wait(b, users, barrierPlaced)
@@ -200,7 +214,7 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 		b.Prctl(plan.Pointer{}, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
 		b.Setsid(plan.Pointer{})
 	}
-	if !placed && c.Cgroup.Into < 0 {
+	if !placed && c.attaches() {
 		c.wait(b, plan.Pointer{}, barrierPlaced)
 	}
 	// Nobody may trace a half-made container. Defence against CVE-2016-9962.

@@ -87,6 +87,7 @@ func (r *Root) index(m *specs.Mount) int {
 func (r *Root) cgroup2(at plan.Pointer, o *options, target string, own plan.Slot) {
 	b, fs, mnt := r.b, r.b.Slot(), r.b.Slot()
 	b.Fsopen(at.Field("type"), "cgroup2", fs)
+	b.Fsconfig(at.Field("type"), fs, unix.FSCONFIG_SET_STRING, "source", "cgroup")
 	b.Fsconfig(at.Field("type"), fs, unix.FSCONFIG_CMD_CREATE, "", "")
 	if own != noSlot {
 		b.Tolerate("EPERM", "EBUSY", "EINVAL")
@@ -118,6 +119,7 @@ func (r *Root) cgroup1(at plan.Pointer, o *options, target string, own plan.Slot
 	b, fs, top := r.b, r.b.Slot(), r.b.Slot()
 	typeAt, optionsAt := at.Field("type"), at.Field("options")
 	b.Fsopen(typeAt, "tmpfs", fs)
+	b.Fsconfig(typeAt, fs, unix.FSCONFIG_SET_STRING, "source", "tmpfs")
 	b.Fsconfig(typeAt, fs, unix.FSCONFIG_SET_STRING, "mode", "755")
 	b.Fsconfig(typeAt, fs, unix.FSCONFIG_CMD_CREATE, "", "")
 	b.Fsmount(optionsAt, fs, o.attrSet&^unix.MOUNT_ATTR_RDONLY, top)
@@ -141,6 +143,7 @@ func (r *Root) cgroup1(at plan.Pointer, o *options, target string, own plan.Slot
 			mnt := b.Slot()
 			fs := b.Slot()
 			b.Fsopen(typeAt, "cgroup", fs)
+			b.Fsconfig(typeAt, fs, unix.FSCONFIG_SET_STRING, "source", "cgroup")
 			for _, c := range h.Controllers {
 				b.Fsconfig(typeAt, fs, unix.FSCONFIG_SET_FLAG, c, "")
 			}

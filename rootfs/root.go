@@ -96,6 +96,7 @@ func (r *Root) Attach() {
 		fs := b.Slot()
 		r.tmpfs = b.Slot()
 		b.Fsopen(masks, "tmpfs", fs)
+		b.Fsconfig(masks, fs, unix.FSCONFIG_SET_STRING, "source", "tmpfs")
 		b.Fsconfig(masks, fs, unix.FSCONFIG_SET_STRING, "size", "0")
 		b.Fsconfig(masks, fs, unix.FSCONFIG_SET_STRING, "nr_inodes", "1")
 		b.Fsconfig(masks, fs, unix.FSCONFIG_SET_STRING, "mode", "0555")

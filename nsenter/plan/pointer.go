@@ -23,7 +23,10 @@ func At(text string) Pointer {
 	var p Pointer
 	for text != "" {
 		part, rest, more := strings.Cut(text[1:], "/")
-		p = p.Field(strings.NewReplacer("~1", "/", "~0", "~").Replace(part))
+		if strings.IndexByte(part, '~') >= 0 {
+			part = strings.ReplaceAll(strings.ReplaceAll(part, "~1", "/"), "~0", "~")
+		}
+		p = p.Field(part)
 		if text = ""; more {
 			text = "/" + rest
 		}
@@ -38,7 +41,8 @@ func (p Pointer) Field(name string) Pointer { return Pointer{&token{p.last, name
 func (p Pointer) Index(i int) Pointer { return Pointer{&token{p.last, "", i}} }
 
 // String is the text form: "" for the document, else "/a/0/b", with ~ and /
-// inside a name written ~0 and ~1.
+// inside a name written ~0 and ~1. Control characters are replaced by '?', so
+// that an error stays one line.
 func (p Pointer) String() string { return string(p.append(nil)) }
 
 func (p Pointer) append(b []byte) []byte {
@@ -56,6 +60,9 @@ func (p Pointer) append(b []byte) []byte {
 		case '/':
 			b = append(b, "~1"...)
 		default:
+			if c < ' ' || c == 0x7f {
+				c = '?'
+			}
 			b = append(b, c)
 		}
 	}
