@@ -4,6 +4,7 @@ package nsenter
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
@@ -144,4 +145,102 @@ func statusField(t *testing.T, pid int, field string) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// filter refuses the system calls with EPERM, as an old seccomp profile does.
+func filter(calls ...uint32) []byte {
+	instructions := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}} // its number
+	for _, call := range calls {
+		instructions = append(instructions,
+			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: call},
+			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)})
+	}
+	instructions = append(instructions, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
+	var b []byte
+	for _, i := range instructions {
+		b = binary.NativeEndian.AppendUint16(b, i.Code)
+		b = binary.NativeEndian.AppendUint32(append(b, i.Jt, i.Jf), i.K)
+	}
+	return b
+}
+
+// A filter that knows none of the newer calls stops neither the start nor PID 1.
+func TestReapUnderFilter(t *testing.T) {
+	b := plan.NewBuilder()
+	fd := b.Slot()
+	b.NoNewPrivs(at)
+	b.Seccomp(at, 0, filter(unix.SYS_CLOSE_RANGE, unix.SYS_FACCESSAT2, unix.SYS_RT_SIGTIMEDWAIT))
+	b.Openat2(at, plan.Cwd, "/dev/null", unix.O_RDONLY, 0, 0, fd)
+	b.Dup3(at, fd, 9)
+	b.Reap(at)
+	b.CloseRange(at, 3)
+	shell(b, busybox(t), "readlink /proc/self/fd/9 || echo none; sleep 0.2; exit 6")
+	s := start(t, b, newAll)
+	s.next(RecordExec)
+	s.eof()
+	status := s.end()
+	if out := s.output(); status != 6 || out != "none\n" {
+		t.Errorf("status %d, output %q", status, out)
+	}
+}
+
+// The payload under the built-in init has the terminal in the foreground.
+func TestReapTerminal(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[0])
+	b := plan.NewBuilder()
+	socket := b.Input(plan.Input{At: at, Kind: plan.KindConsole})
+	ptmx, peer := b.Slot(), b.Slot()
+	b.Setsid(at)
+	b.Signals(at)
+	b.Openat2(at, plan.Cwd, "/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0, 0, ptmx)
+	b.Ioctl(at, ptmx, unix.TIOCSPTLCK, make([]byte, 4))
+	b.IoctlTiocgptpeer(at, ptmx, unix.O_RDWR|unix.O_NOCTTY, peer)
+	b.SendFd(at, socket, ptmx, "/dev/pts/ptmx")
+	b.IoctlTiocsctty(at, peer)
+	b.Dup3(at, peer, 0)
+	b.Reap(at)
+	b.CloseRange(at, 3)
+	shell(b, busybox(t), "read line; echo got $line; read line")
+	s := start(t, b, newAll, pair[1])
+	unix.Close(pair[1])
+	s.next(RecordExec)
+	s.eof()
+	console := receive(t, pair[0])
+	defer unix.Close(console)
+	if _, err := unix.Write(console, []byte("a line\n")); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(s.stdout)
+	if !lines.Scan() || lines.Text() != "got a line" {
+		t.Fatalf("line %q", lines.Text())
+	}
+	if _, err := unix.Write(console, []byte{3}); err != nil { // ^C goes to the foreground
+		t.Fatal(err)
+	}
+	if status := s.end(); status != 130 {
+		t.Errorf("status %d, want 130", status)
+	}
+}
+
+// receive is the descriptor sent over the socket.
+func receive(t *testing.T, socket int) int {
+	t.Helper()
+	name, rights := make([]byte, 64), make([]byte, 64)
+	_, n, _, _, err := unix.Recvmsg(socket, name, rights, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:n])
+	if err != nil || len(messages) != 1 {
+		t.Fatalf("%d messages, error %v", len(messages), err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		t.Fatalf("descriptors %v, error %v", fds, err)
+	}
+	return fds[0]
 }

@@ -74,9 +74,10 @@ int slot_fill(uint64_t slot, int fd); /* 0; a negative fd is returned as it is *
 int slot_take(uint64_t slot); /* empties the slot and returns its descriptor, or -EBADF */
 void slots_close(int first); /* those with a descriptor from first on */
 
-/* ops_fs.c: openat2(2), again while the kernel says EAGAIN, for about 2 ms. */
+/* ops_fs.c */
 struct open_how;
-int open_again(int dir, const char *path, const struct open_how *how);
+int open_again(int dir, const char *path, const struct open_how *how); /* openat2(2), not minding EAGAIN for about 2 ms */
+int close_but(int keep, int first); /* descriptors from first on; keep -1: all */
 
 /* Arguments by their letters. */
 static inline char *string(uint64_t arg)

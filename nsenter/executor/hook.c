@@ -40,7 +40,7 @@ static _Noreturn void become(const struct hook *h, const uint64_t *arg)
 	SYS(dup3, h->in[0], 0, 0);
 	SYS(dup3, h->out[1], 1, 0);
 	SYS(dup3, h->out[1], 2, 0);
-	SYS(close_range, 3, UINT32_MAX, 0);
+	close_but(-1, 3);
 	*h->err = SYS(execve, arg[0], arg[1], arg[2]);
 	quit(127);
 }
@@ -176,6 +176,8 @@ static int finish(struct hook *h)
 	do
 		n = SYS(wait4, h->pid, &status, 0, NULL);
 	while (n == -EINTR);
+	if (n < 0 && r == 0)
+		r = n;
 	for (int i = 0; i < PIPE_CHUNKS && h->out[0] >= 0 && drain(h); i++)
 		continue;
 	if (r == 0 && *h->err != 0)

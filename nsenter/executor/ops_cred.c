@@ -11,7 +11,7 @@ int op_prctl(const uint64_t *arg)
 	struct pollfd runtime = {.fd = exec.status};
 
 	/* A runtime that died before the call will send no signal. */
-	if (r >= 0 && arg[0] == PR_SET_PDEATHSIG && exec.status >= 0) {
+	if (r >= 0 && arg[0] == PR_SET_PDEATHSIG && arg[1] != 0 && exec.status >= 0) {
 		struct __kernel_timespec now = {0};
 
 		SYS(ppoll, &runtime, 1, &now, NULL, 0);

@@ -203,16 +203,35 @@ int op_umask(const uint64_t *arg)
 	return 0;
 }
 
-/* Close-on-exec rather than closed: the records still have a way out. */
+/*
+ * close_range(2), or, where a filter loaded before does not know it, one by
+ * one: the executor never has more descriptors than inputs, slots and copies.
+ */
+static int close_between(int first, int last)
+{
+	int r = SYS(close_range, first, last, 0);
+
+	if (r != -ENOSYS && r != -EPERM)
+		return r;
+	for (int fd = first; fd <= last && fd - first < 3 * (int)PLAN_SLOTS; fd++)
+		SYS(close, fd);
+	return 0;
+}
+
+int close_but(int keep, int first)
+{
+	int r = 0;
+
+	if (keep < first)
+		return close_between(first, INT32_MAX);
+	if (keep > first)
+		r = close_between(first, keep - 1);
+	return r < 0 ? r : close_between(keep + 1, INT32_MAX);
+}
+
+/* All but the way out for records, which is close-on-exec. */
 int op_close_range(const uint64_t *arg)
 {
-	int keep = exec.status >= 0 ? exec.status : exec.gate;
-	int first = (int)arg[0], r = 0;
-
-	slots_close(first);
-	if (keep < first)
-		return SYS(close_range, first, UINT32_MAX, 0);
-	if (keep > first)
-		r = SYS(close_range, first, keep - 1, 0);
-	return r < 0 ? r : SYS(close_range, keep + 1, UINT32_MAX, 0);
+	slots_close((int)arg[0]);
+	return close_but(exec.status >= 0 ? exec.status : exec.gate, (int)arg[0]);
 }

@@ -8,14 +8,20 @@
 
 static const uint64_t all_signals = UINT64_MAX;
 
-/* The payload's status if it has ended, in wait(2)'s form; else -1. */
-static int collect(int payload)
+/*
+ * Reaps all that have ended; with no flags, also waits for the payload. The
+ * payload's status, in wait(2)'s form, if it has ended; else -1.
+ */
+static int collect(int payload, int flags)
 {
 	int ended = -1, pid, status;
 
-	while ((pid = SYS(wait4, -1, &status, WNOHANG, NULL)) > 0)
-		if (pid == payload)
+	while ((pid = SYS(wait4, -1, &status, flags, NULL)) > 0 || pid == -EINTR) {
+		if (pid == payload) {
 			ended = status;
+			flags = WNOHANG;
+		}
+	}
 	return ended;
 }
 
@@ -25,24 +31,42 @@ static int forwarded(int signal)
 	return signal > 0 && signal != SIGCHLD && signal != SIGTTIN && signal != SIGTTOU;
 }
 
-static _Noreturn void stay(int payload)
+static _Noreturn void end(int status)
+{
+	if (status < 0)
+		quit(1);
+	quit(EXITED(status) ? EXIT_STATUS(status) : 128 + END_SIGNAL(status));
+}
+
+/* PID 1 gives up all it does not need. */
+static void shed(void)
 {
 	uint64_t none[4] = {0};
 
 	SYS(prctl, PR_SET_NAME, "corten-init", 0, 0, 0);
 	/* An ignored SIGCHLD would lose the status. */
 	SYS(rt_sigaction, SIGCHLD, none, NULL, sizeof(*none));
+	/* The payload's next record fails if the runtime ends before execve; after it, the runtime may end. */
+	SYS(prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	/* The status socket too: end of file has to mean the payload's execve. */
-	SYS(close_range, 0, UINT32_MAX, 0);
+	close_but(-1, 0);
 	SYS(munmap, exec.plan, exec.plan->size);
+}
+
+static _Noreturn void stay(int payload)
+{
+	shed();
 	for (;;) {
-		int ended = collect(payload), signal;
+		int ended = collect(payload, WNOHANG), signal;
 
 		if (ended >= 0)
-			quit(EXITED(ended) ? EXIT_STATUS(ended) : 128 + END_SIGNAL(ended));
+			end(ended);
 		signal = SYS(rt_sigtimedwait, &all_signals, NULL, NULL, sizeof(all_signals));
 		if (forwarded(signal))
 			SYS(kill, payload, signal);
+		/* The payload's filter forbids it: no forwarding, but no spinning. */
+		if (signal < 0 && signal != -EINTR)
+			end(collect(payload, 0));
 	}
 }
 
