@@ -160,3 +160,13 @@ func TestCapturedLimitsAreInForce(t *testing.T) {
 		})
 	}
 }
+
+// seccompOf is the profile in a configuration.
+func seccompOf(t *testing.T, text []byte) *specs.LinuxSeccomp {
+	t.Helper()
+	var spec specs.Spec
+	if err := json.Unmarshal(text, &spec); err != nil {
+		t.Fatal(err)
+	}
+	return spec.Linux.Seccomp
+}
