@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench compares how long runtimes take, round-robin in one run, on
+// one bundle and in the pure cgroup v2 view, with a C program that makes only
+// the unavoidable calls. Run it as root:
+//
+//	go run ./tests/bench [-n ROUNDS] [--runtime NAME=PATH]...
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// contender is one column: how its program is called for a task.
+type contender struct {
+	name, path string
+	root       string // the runtime's --root
+	pid        int    // of its container that exec goes into
+}
+
+// task is one row group. Its command words are made per contender and round.
+type task struct {
+	name   string
+	floor  bool // the floor program has it too
+	before func(*bench, *contender) error
+	words  func(*bench, *contender, int) [][]string
+	after  func(*bench, *contender)
+}
+
+func main() {
+	rounds := flag.Int("n", 100, "`rounds` of every task")
+	corten := flag.String("corten", "./corten", "`path` of corten")
+	var extra []string
+	flag.Func("runtime", "another `NAME=PATH` to compare, or another path for runc or crun; may be repeated", func(v string) error {
+		if !strings.Contains(v, "=") {
+			return errors.New("not NAME=PATH")
+		}
+		extra = append(extra, v)
+		return nil
+	})
+	flag.Parse()
+	debug.SetGCPercent(-1)
+	runtime.UnlockOSThread() // the tests' bundle package locks it
+	if os.Getenv(insideEnv) == "" {
+		os.Exit(enter())
+	}
+	if err := run(*rounds, *corten, extra); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(rounds int, corten string, extra []string) error {
+	b, err := newBench()
+	if err != nil {
+		return err
+	}
+	defer b.remove()
+	all := b.contenders(corten, extra)
+	if len(all) < 2 {
+		return errors.New("no runtime to compare the floor with")
+	}
+	for _, t := range tasks() {
+		times := map[string][]time.Duration{}
+		var in []*contender
+		for _, c := range all {
+			if c.name == "floor" && !t.floor {
+				continue
+			}
+			if t.before != nil {
+				if err := t.before(b, c); err != nil {
+					fmt.Fprintf(os.Stderr, "bench: %s of %s: %v\n", t.name, c.name, err)
+					continue
+				}
+			}
+			in = append(in, c)
+		}
+		for round := -2; round < rounds; round++ { // two to warm up
+			for _, c := range slices.Clone(in) {
+				took, err := b.measure(t.words(b, c, round+2))
+				if err != nil {
+					fmt.Fprintf(os.Stderr, "bench: %s of %s: %v\n", t.name, c.name, err)
+					discard(c, round+2)
+					in = slices.DeleteFunc(in, func(o *contender) bool { return o == c })
+					continue
+				}
+				if round >= 0 {
+					times[c.name] = append(times[c.name], took)
+				}
+			}
+		}
+		for _, c := range all {
+			if t.after != nil {
+				t.after(b, c)
+			}
+		}
+		print(t.name, in, times)
+	}
+	return nil
+}
+
+// measure runs the commands one after the other; the time is that of all.
+func (b *bench) measure(commands [][]string) (time.Duration, error) {
+	var all time.Duration
+	for _, words := range commands {
+		cmd := exec.Command(words[0], words[1:]...)
+		cmd.Stderr = b.errors
+		begin := time.Now()
+		err := cmd.Run()
+		all += time.Since(begin)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, b.lastError())
+		}
+	}
+	return all, nil
+}
+
+// print writes one task's table: milliseconds, and how many times the floor's
+// and the first runtime's median.
+func print(name string, in []*contender, times map[string][]time.Duration) {
+	fmt.Printf("%s\n  %-12s %9s %9s %9s %9s\n", name, "ms", "median", "min", "x floor", "x "+first(in))
+	reference := map[string]float64{}
+	for _, c := range in {
+		reference[c.name] = median(times[c.name])
+	}
+	for _, c := range in {
+		m := median(times[c.name])
+		fmt.Printf("  %-12s %9.2f %9.2f %9s %9s\n", c.name, m, milliseconds(slices.Min(times[c.name])),
+			ratio(m, reference["floor"]), ratio(m, reference[first(in)]))
+	}
+}
+
+// first is the name of the first runtime; the floor is none.
+func first(in []*contender) string {
+	for _, c := range in {
+		if c.name != "floor" {
+			return c.name
+		}
+	}
+	return ""
+}
+
+func ratio(a, b float64) string {
+	if b == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", a/b)
+}
+
+func median(times []time.Duration) float64 {
+	if len(times) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(times))
+	return milliseconds(sorted[len(sorted)/2])
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// insideEnv marks the program in its own mount namespace.
+const insideEnv = "CORTEN_BENCH_INSIDE"
+
+// enter runs this program again where /sys/fs/cgroup is cgroup v2 alone.
+func enter() int {
+	if os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, "bench: must be root")
+		return 1
+	}
+	view := `mountpoint -q /sys/fs/cgroup/unified || exec "$@"; umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"`
+	cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", view, "sh", "/proc/self/exe"}, os.Args[1:]...)...)
+	if self, err := os.Executable(); err == nil {
+		cmd.Args[6] = self
+	}
+	cmd.Env = append(os.Environ(), insideEnv+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Run(); err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return exit.ExitCode()
+		}
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
