@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroups
+
+import (
+	"bytes"
+	"encoding/binary"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// instruction is a struct bpf_insn: opcode, registers (destination in the low
+// four bits), jump offset, constant.
+type instruction struct {
+	op   uint8
+	regs uint8
+	off  int16
+	imm  int32
+}
+
+// The opcodes used; all arithmetic and comparisons are of 32 bits (JMP32: 5.1).
+const (
+	ldxw  = unix.BPF_LDX | unix.BPF_W | unix.BPF_MEM
+	movx  = 0x04 /* BPF_ALU */ | 0xb0 | unix.BPF_X
+	mov   = 0x04 | 0xb0
+	and   = 0x04 | 0x50
+	rsh   = 0x04 | 0x70
+	jeq   = 0x06 /* BPF_JMP32 */ | 0x10
+	jne   = 0x06 | 0x50
+	jnex  = jne | unix.BPF_X
+	exit  = 0x05 | 0x90
+	mov64 = 0x07 | 0xb0
+)
+
+// Registers: what the program is told (struct bpf_cgroup_dev_ctx) and one to
+// compute in.
+const (
+	result = iota
+	context
+	kind
+	asked
+	major
+	minor
+)
+
+// program is d as a BPF_PROG_TYPE_CGROUP_DEVICE program: a block for each
+// exception, which falls through to the next if it is not the one, and the
+// default at the end.
+func (d *Devices) program() []instruction {
+	p := make([]instruction, 0, 8+7*len(d.Rules))
+	p = append(p,
+		instruction{ldxw, kind | context<<4, 0, 0},
+		instruction{movx, asked | kind<<4, 0, 0},
+		instruction{and, kind, 0, 0xffff},
+		instruction{rsh, asked, 0, 16},
+		instruction{ldxw, major | context<<4, 4, 0},
+		instruction{ldxw, minor | context<<4, 8, 0},
+	)
+	for _, r := range d.Rules {
+		p = append(p, d.block(r)...)
+	}
+	return append(p, instruction{mov64, result, 0, verdict(d.Allow)}, instruction{op: exit})
+}
+
+func (d *Devices) block(r DeviceRule) []instruction {
+	device := int32(unix.BPF_DEVCG_DEV_CHAR)
+	if r.Type == 'b' {
+		device = unix.BPF_DEVCG_DEV_BLOCK
+	}
+	b := append(make([]instruction, 0, 7), instruction{jne, kind, 0, device})
+	if r.Major != every {
+		b = append(b, instruction{jne, major, 0, int32(uint32(r.Major))})
+	}
+	if r.Minor != every {
+		b = append(b, instruction{jne, minor, 0, int32(uint32(r.Minor))})
+	}
+	if r.Access != read|write|mknod {
+		b = append(b, instruction{movx, result | asked<<4, 0, 0}, instruction{and, result, 0, int32(r.Access)})
+		if d.Allow {
+			b = append(b, instruction{jeq, result, 0, 0}) // nothing of what is refused
+		} else {
+			b = append(b, instruction{jnex, result | asked<<4, 0, 0}) // more than is granted
+		}
+	}
+	b = append(b, instruction{mov64, result, 0, verdict(!d.Allow)}, instruction{op: exit})
+	for i := range b {
+		if b[i].op&7 == 6 {
+			b[i].off = int16(len(b) - i - 1)
+		}
+	}
+	return b
+}
+
+func verdict(allow bool) int32 {
+	if allow {
+		return 1
+	}
+	return 0
+}
+
+// attribute is a whole union bpf_attr, zeroed, with room to grow: kernels 6.17
+// to 7.1 write past the end of a shorter one (P13).
+type attribute [256]byte
+
+func (a *attribute) u32(at int, v uint32) { binary.NativeEndian.PutUint32(a[at:], v) }
+func (a *attribute) u64(at int, v uint64) { binary.NativeEndian.PutUint64(a[at:], v) }
+
+// call is bpf(2). What the attribute points to is pinned by the caller.
+func (a *attribute) call(command int) (int, error) {
+	for tries := 0; ; tries++ {
+		n, _, errno := unix.Syscall(unix.SYS_BPF, uintptr(command), uintptr(unsafe.Pointer(a)), unsafe.Sizeof(*a))
+		switch {
+		case errno == 0:
+			return int(n), nil
+		case (errno == unix.EAGAIN || errno == unix.EINTR) && tries < 30: // the verifier was interrupted by a signal
+			continue
+		}
+		return -1, errno
+	}
+}
+
+// load gives the program to the kernel and returns its descriptor.
+func (d *Devices) load() (int, error) {
+	insns := d.program()
+	fd, err := loadProgram(insns, nil)
+	if err == unix.EPERM {
+		// Before 5.11 programs count against RLIMIT_MEMLOCK.
+		fd, err = unlimited(func() (int, error) { return loadProgram(insns, nil) })
+	}
+	if err == nil || err == unix.EPERM || err == unix.ENOMEM {
+		return fd, err
+	}
+	log := make([]byte, 64<<10)
+	if fd, again := loadProgram(insns, log); again == nil {
+		return fd, nil
+	}
+	if text, _, _ := bytes.Cut(log, []byte{0}); len(text) > 0 {
+		return -1, explain(err, "verifier: "+strings.Join(strings.Fields(string(text[max(0, len(text)-240):])), " "))
+	}
+	return -1, err
+}
+
+func loadProgram(insns []instruction, log []byte) (int, error) {
+	var pin runtime.Pinner // of what the attribute points to
+	defer pin.Unpin()
+	pin.Pin(&insns[0])
+	a, license := new(attribute), &[...]byte{'A', 'p', 'a', 'c', 'h', 'e', '-', '2', '.', '0', 0}
+	pin.Pin(license)
+	a.u32(0, unix.BPF_PROG_TYPE_CGROUP_DEVICE)
+	a.u32(4, uint32(len(insns)))
+	a.u64(8, uint64(uintptr(unsafe.Pointer(&insns[0]))))
+	a.u64(16, uint64(uintptr(unsafe.Pointer(license))))
+	if len(log) > 0 {
+		pin.Pin(&log[0])
+		a.u32(24, 1)
+		a.u32(28, uint32(len(log)))
+		a.u64(32, uint64(uintptr(unsafe.Pointer(&log[0]))))
+	}
+	copy(a[48:64], "corten_devices")
+	a.u32(68, unix.BPF_CGROUP_DEVICE)
+	return a.call(unix.BPF_PROG_LOAD)
+}
+
+// unlimited runs f without a limit on locked memory, which is put back: the
+// payload inherits it.
+func unlimited(f func() (int, error)) (int, error) {
+	old, all := unix.Rlimit{}, unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	if err := unix.Prlimit(0, unix.RLIMIT_MEMLOCK, &all, &old); err != nil {
+		return -1, unix.EPERM
+	}
+	defer unix.Prlimit(0, unix.RLIMIT_MEMLOCK, &old, nil)
+	return f()
+}
+
+// attach makes the program one of those that must all agree to an access below
+// the cgroup.
+func attach(cgroup, program int) error {
+	a := new(attribute)
+	a.u32(0, uint32(cgroup))
+	a.u32(4, uint32(program))
+	a.u32(8, unix.BPF_CGROUP_DEVICE)
+	a.u32(12, unix.BPF_F_ALLOW_MULTI)
+	_, err := a.call(unix.BPF_PROG_ATTACH)
+	return err
+}
+
+// attached are the ids of the cgroup's own device programs.
+func attached(cgroup int) ([]uint32, error) {
+	a, ids := new(attribute), make([]uint32, 64) // 64 is the kernel's limit
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	pin.Pin(&ids[0])
+	a.u32(0, uint32(cgroup))
+	a.u32(4, unix.BPF_CGROUP_DEVICE)
+	a.u64(16, uint64(uintptr(unsafe.Pointer(&ids[0]))))
+	a.u32(24, uint32(len(ids)))
+	if _, err := a.call(unix.BPF_PROG_QUERY); err != nil {
+		return nil, err
+	}
+	return ids[:min(64, binary.NativeEndian.Uint32(a[24:]))], nil
+}
+
+// detach takes a program off the cgroup.
+func detach(cgroup int, id uint32) error {
+	a := new(attribute)
+	a.u32(0, id)
+	program, err := a.call(unix.BPF_PROG_GET_FD_BY_ID)
+	if err == unix.ENOENT {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer unix.Close(program)
+	a = new(attribute)
+	a.u32(0, uint32(cgroup))
+	a.u32(4, uint32(program))
+	a.u32(8, unix.BPF_CGROUP_DEVICE)
+	_, err = a.call(unix.BPF_PROG_DETACH)
+	return err
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroups
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// freezeLimit is how long Freeze waits for every process to stop.
+const freezeLimit = 10 * time.Second
+
+var errNoFreezer = errors.New("no cgroup freezer")
+
+// freezer is the cgroup that freezes: v1's, and where there is none, v2.
+func (c *Cgroup) freezer() (*dir, error) {
+	for i := range c.Paths {
+		d, err := c.dir(i)
+		if isGone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		file := "freezer.state"
+		if d.v2 {
+			file = "cgroup.freeze"
+		}
+		if unix.Faccessat(d.fd, file, unix.F_OK, 0) == nil {
+			return d, nil
+		}
+	}
+	return nil, errNoFreezer
+}
+
+// Frozen reports whether the container is frozen, by itself or from above, or
+// about to be. Without a freezer, or when the cgroup is gone, it is not.
+func (c *Cgroup) Frozen() (bool, error) {
+	d, err := c.freezer()
+	if err == errNoFreezer {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	is, err := frozen(d.fd, d.v2)
+	if isGone(err) {
+		return false, nil
+	}
+	return is, os.NewSyscallError("read the freezer", err)
+}
+
+// frozen is Frozen for one directory; ENOENT without a freezer there.
+func frozen(fd int, v2 bool) (bool, error) {
+	if v2 {
+		text, err := readFile(fd, "cgroup.events")
+		return has(text, "frozen"), err
+	}
+	text, err := readFile(fd, "freezer.state")
+	return err == nil && strings.TrimSpace(text) != "THAWED", err
+}
+
+// Freeze stops every process of the container. When one does not stop within
+// ten seconds, or anything else fails, all are thawed again.
+func (c *Cgroup) Freeze() error { return c.freeze(freezeLimit) }
+
+func (c *Cgroup) freeze(limit time.Duration) (err error) {
+	d, err := c.freezer()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			d.thaw()
+		}
+	}()
+	deadline := time.Now().Add(limit)
+	if d.v2 {
+		if err := writeFile(d.fd, "cgroup.freeze", "1"); err != nil {
+			return os.NewSyscallError("write cgroup.freeze 1", err)
+		}
+		return d.waitEvent("frozen", "1", deadline)
+	}
+	return d.freezeV1(deadline)
+}
+
+// freezeV1 asks until the state is FROZEN. A task that forked while the cgroup
+// was frozen can stay behind until it is asked again (cgroup-v1/
+// freezer-subsystem.rst), and some only after a thaw.
+func (d *dir) freezeV1(deadline time.Time) error {
+	for try := 1; ; try++ {
+		if try%50 == 0 {
+			d.thaw()
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := writeFile(d.fd, "freezer.state", "FROZEN"); err != nil {
+			return os.NewSyscallError("write freezer.state FROZEN", err)
+		}
+		text, err := readFile(d.fd, "freezer.state")
+		if err != nil {
+			return os.NewSyscallError("read freezer.state", err)
+		}
+		if strings.TrimSpace(text) == "FROZEN" {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return os.NewSyscallError("write freezer.state FROZEN", unix.ETIMEDOUT)
+		}
+		if try > 5 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// Thaw lets the container go on.
+func (c *Cgroup) Thaw() error {
+	d, err := c.freezer()
+	if err != nil {
+		return err
+	}
+	return d.thaw()
+}
+
+func (d *dir) thaw() error {
+	if d.v2 {
+		return os.NewSyscallError("write cgroup.freeze 0", writeFile(d.fd, "cgroup.freeze", "0"))
+	}
+	return os.NewSyscallError("write freezer.state THAWED", writeFile(d.fd, "freezer.state", "THAWED"))
+}
+
+// waitEvent waits until cgroup.events says value for key.
+func (d *dir) waitEvent(key, value string, deadline time.Time) error {
+	fd, err := openBeneath(d.fd, "cgroup.events", unix.O_RDONLY)
+	if err != nil {
+		return os.NewSyscallError("openat2 cgroup.events", err)
+	}
+	defer unix.Close(fd)
+	var buf [256]byte
+	for {
+		n, err := retry(func() (int, error) { return unix.Pread(fd, buf[:], 0) })
+		if err != nil {
+			return os.NewSyscallError("read cgroup.events", err)
+		}
+		if has(string(buf[:n]), key) == (value == "1") {
+			return nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return os.NewSyscallError("poll cgroup.events for "+key+" "+value, unix.ETIMEDOUT)
+		}
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}
+		if _, err := unix.Poll(poll, int(left/time.Millisecond)+1); err != nil && err != unix.EINTR {
+			return os.NewSyscallError("poll", err)
+		}
+	}
+}
