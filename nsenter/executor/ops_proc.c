@@ -46,12 +46,12 @@ int op_gate(const uint64_t *arg)
 
 	if (fifo < 0)
 		return fifo;
+	slots_close(0);
 	SYS(prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	send_record(RECORD_READY, 0);
 	SYS(close, exec.status);
 	exec.status = -1;
 	exec.gate = fifo;
-	slots_close(0);
 	do
 		n = SYS(read, fifo, &byte, 1);
 	while (n == -EINTR);

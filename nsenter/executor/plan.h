@@ -80,7 +80,7 @@ enum record_kind {
 	RECORD_FAIL = 1, /* step failed with err; text: kernel's words or a hook's, see below */
 	RECORD_BARRIER = 2, /* step reached, waiting for one byte */
 	RECORD_READY = 3, /* gate reached; the executor closes the socket now */
-	RECORD_FORK = 4, /* err is the pid of the process that goes on, in the runtime's pid namespace */
+	RECORD_FORK = 4, /* err is the pid, as the old process sees it, of the one that goes on; before any record of that */
 	RECORD_EXEC = 5, /* execve is next; end of file without a further record: it happened */
 };
 

@@ -190,7 +190,7 @@ static int map(void)
 static int adopt(void)
 {
 	int inputs = (int)exec.plan->ninputs;
-	int r = SYS(close_range, FD_INPUTS + inputs, UINT32_MAX, 0);
+	int r = close_but(-1, FD_INPUTS + inputs);
 
 	for (int i = 0; i < inputs && r == 0; i++) {
 		r = SYS(fcntl, FD_INPUTS + i, F_SETFD, FD_CLOEXEC);
