@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,16 +73,16 @@ func (c *Canary) Check() {
 	if now == c.begin {
 		return
 	}
-	was := strings.Split(c.begin, "\n")
-	for line := range strings.SplitSeq(now, "\n") {
-		if len(was) > 0 && line == was[0] {
-			was = was[1:]
-			continue
-		}
-		c.t.Errorf("the host changed: %s", line)
-	}
+	was, is := strings.Split(c.begin, "\n"), strings.Split(now, "\n")
 	for _, line := range was {
-		c.t.Errorf("the host was: %s", line)
+		if !slices.Contains(is, line) {
+			c.t.Errorf("the host had: %s", line)
+		}
+	}
+	for _, line := range is {
+		if !slices.Contains(was, line) {
+			c.t.Errorf("the host has: %s", line)
+		}
 	}
 }
 

@@ -329,6 +329,69 @@ static int swap(const char *a, const char *b)
 			return say(-1);
 }
 
+// write_exes tries to change the program of every process it can see, for the
+// given seconds: what is not of /bin and could be written is printed.
+static int write_exes(int seconds)
+{
+	time_t end = time(0) + seconds;
+	puts("ready");
+	while (time(0) < end)
+		for (int pid = 1; pid < 5000; pid++) {
+			char path[64], link[4096];
+			snprintf(path, sizeof path, "/proc/%d/exe", pid);
+			ssize_t n = readlink(path, link, sizeof link - 1);
+			if (n < 0)
+				continue;
+			link[n] = 0;
+			int fd = open(path, O_WRONLY | O_CLOEXEC);
+			if (fd < 0)
+				continue;
+			if (strncmp(link, "/bin/", 5) && pwrite(fd, "\177", 1, 0) == 1)
+				printf("WROTE %s\n", link);
+			close(fd);
+		}
+	puts("done");
+	return 0;
+}
+
+static int reaches(int pid, const char *link, const char *up, const char *target)
+{
+	char path[8192];
+	snprintf(path, sizeof path, "/proc/%d/%s%s%s", pid, link, up, target);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	printf("REACHED %s\n", path);
+	close(fd);
+	return 1;
+}
+
+// watch looks for a host file behind root, cwd and descriptors of processes
+// that come into the container, for the given seconds.
+static int watch(const char *target, int seconds)
+{
+	static const char up[] = "/../../../../../../../../../..";
+	time_t end = time(0) + seconds;
+	int seen = 0;
+	puts("ready");
+	while (time(0) < end)
+		for (int pid = 2; pid < 5000; pid++) {
+			char path[64];
+			snprintf(path, sizeof path, "/proc/%d", pid);
+			if (pid == getpid() || access(path, F_OK) < 0)
+				continue;
+			seen++;
+			reaches(pid, "root", "", target);
+			reaches(pid, "cwd", up, target);
+			for (int fd = 0; fd < 20; fd++) {
+				snprintf(path, sizeof path, "fd/%d", fd);
+				reaches(pid, path, up, target);
+			}
+		}
+	printf("done %d\n", seen);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "report";
@@ -396,6 +459,10 @@ int main(int argc, char **argv)
 		return say(ioctl(0, TIOCSTI, "x"));
 	if (IS("kill"))
 		return say(kill(atoi(one), atoi(two)));
+	if (IS("write-exes"))
+		return write_exes(atoi(one));
+	if (IS("watch"))
+		return watch(one, atoi(two));
 	if (IS("swap"))
 		return swap(one, two);
 	fprintf(stderr, "probe: unknown word %s\n", word);

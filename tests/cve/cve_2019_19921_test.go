@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cve
+
+import (
+	"os"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"corten/tests/bundle"
+)
+
+// confined checks that /proc is a procfs and what must be masked is.
+func confined(t *testing.T, r *bundle.Report) {
+	t.Helper()
+	if m := r.Mount("/proc"); m == nil || m.Type != "proc" {
+		t.Errorf("/proc is %+v", m)
+	}
+	if m := r.Mount("/proc/sys"); m == nil || m.Type != "proc" || !m.Has("ro") {
+		t.Errorf("/proc/sys is %+v", m)
+	}
+	if m := r.Mount("/proc/keys"); m == nil {
+		t.Error("/proc/keys is not masked")
+	}
+}
+
+// Also CVE-2023-27561 and CVE-2023-28642, where the check had got lost, and
+// CVE-2025-54867.
+func TestCVE_2019_19921_ProcAndSysAreNotMountedThroughLinks(t *testing.T) {
+	for _, name := range []string{"proc", "sys", "sys/fs/cgroup", "dev", "dev/pts"} {
+		for _, target := range []string{"/elsewhere", "../elsewhere", "..", "/proc/self/cwd", "CANARY"} {
+			t.Run(name+" to "+target, func(t *testing.T) {
+				b := bundle.New(t, bundle.Probe(), bundle.Namespace(specs.CgroupNamespace, ""))
+				canary := b.Canary()
+				if target == "CANARY" {
+					target = canary.Dir
+				}
+				must(t, os.MkdirAll(b.Rootfs("elsewhere"), 0o755))
+				symlink(t, target, b.Rootfs(name))
+				if r := b.Run(); r.Status == 0 {
+					confined(t, bundle.ParseReport(t, r.Stdout))
+				}
+				canary.Check()
+			})
+		}
+	}
+}
+
+func TestCVE_2019_19921_ProcIsConfinedThoughItIsSwappedForALink(t *testing.T) {
+	b := bundle.New(t, bundle.Probe())
+	canary := b.Canary()
+	must(t, os.MkdirAll(b.Rootfs("fake/sys"), 0o755))
+	symlink(t, "/fake", b.Rootfs("link"))
+	bundle.Swap(t, b.Rootfs("proc"), b.Rootfs("link"))
+	race(t, b, func(r *bundle.Report) { confined(t, r) })
+	canary.Check()
+}
