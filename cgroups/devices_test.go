@@ -17,52 +17,49 @@ import (
 
 // interpret runs a device program as the kernel would, for the instructions
 // that program uses; any other is a failure.
-func interpret(t *testing.T, p []instruction, kind byte, majorOf, minorOf int64, access uint8) bool {
+func interpret(t *testing.T, p []instruction, kind byte, majorOf, minorOf int64, asked uint8) bool {
 	t.Helper()
-	device := uint32(unix.BPF_DEVCG_DEV_CHAR)
+	device := unix.BPF_DEVCG_DEV_CHAR
 	if kind == 'b' {
 		device = unix.BPF_DEVCG_DEV_BLOCK
 	}
-	ctx := map[int16]uint32{0: uint32(access)<<16 | device, 4: uint32(majorOf), 8: uint32(minorOf)}
-	var reg [11]uint32
-	for pc, steps := 0, 0; ; pc, steps = pc+1, steps+1 {
-		if pc >= len(p) || steps > 10000 {
-			t.Fatal("the program does not end")
-		}
-		i := p[pc]
-		dst, src := i.regs&15, i.regs>>4
+	ctx := map[int16]uint64{0: uint64(asked)<<16 | uint64(device), 4: uint64(uint32(majorOf)), 8: uint64(uint32(minorOf))}
+	reg := [11]uint64{found: 1<<64 - 1, scratch: 1<<64 - 1}
+	for n, i := range p {
+		dst, src, imm := &reg[i.regs&15], reg[i.regs>>4], uint32(i.imm)
 		switch i.op {
 		case ldxw:
-			if src != context {
-				t.Fatal("load from another register than the context's")
+			if i.regs>>4 != context || n > 2 {
+				t.Fatal("a load that is not from the context")
 			}
-			reg[dst] = ctx[i.off]
+			*dst = ctx[i.off]
 		case movx:
-			reg[dst] = reg[src]
-		case mov, mov64:
-			reg[dst] = uint32(i.imm)
+			*dst = uint64(uint32(src))
+		case mov:
+			*dst = uint64(imm)
+		case xor:
+			*dst = uint64(uint32(*dst) ^ imm)
 		case and:
-			reg[dst] &= uint32(i.imm)
+			*dst = uint64(uint32(*dst) & imm)
+		case orx:
+			*dst = uint64(uint32(*dst) | uint32(src))
 		case rsh:
-			reg[dst] >>= uint32(i.imm)
-		case jeq:
-			if reg[dst] == uint32(i.imm) {
-				pc += int(i.off)
-			}
-		case jne:
-			if reg[dst] != uint32(i.imm) {
-				pc += int(i.off)
-			}
-		case jnex:
-			if reg[dst] != reg[src] {
-				pc += int(i.off)
-			}
+			*dst = uint64(uint32(*dst) >> imm)
+		case sub64:
+			*dst -= uint64(int64(i.imm))
+		case rsh64:
+			*dst >>= imm
 		case exit:
+			if n != len(p)-1 || reg[0] > 1 {
+				t.Fatalf("exit at %d of %d with %d", n, len(p), reg[0])
+			}
 			return reg[0] == 1
 		default:
 			t.Fatalf("instruction %#x", i.op)
 		}
 	}
+	t.Fatal("no exit")
+	return false
 }
 
 // naive is a second reading of a rule list: the state that devcgroup keeps, as

@@ -82,11 +82,7 @@ func (d *decoder) step(b []byte) Step {
 		return Step{}
 	}
 	s := Step{At: At(d.pointer()), Op: op, Else: flags&flagElse != 0, When: when, Unless: flags&flagUnless != 0}
-	for i, e := range tolerable {
-		if mask&(1<<i) != 0 {
-			s.Tolerate = append(s.Tolerate, e)
-		}
-	}
+	s.Tolerate = tolerated(mask)
 	signature := ops[op].signature
 	for i := range maxArgs {
 		raw := le.Uint64(b[16+8*i:])

@@ -151,7 +151,7 @@ func (b *Builder) condition(s Slot, not bool, f func()) {
 }
 
 // Tolerate lets the step before go on when it fails with one of errs.
-func (b *Builder) Tolerate(errs ...Errno) { b.last().Tolerate = errs }
+func (b *Builder) Tolerate(errs ...Errno) { b.last().Tolerate = tolerated(tolerateMask(errs)) }
 
 // Else makes the step before run only if the one that ran before it was
 // tolerated.
@@ -185,6 +185,16 @@ func tolerateMask(errs []Errno) uint32 {
 		mask |= 1 << bit
 	}
 	return mask
+}
+
+// tolerated is the set in the order of its bits.
+func tolerated(mask uint32) (errs []Errno) {
+	for i, e := range tolerable {
+		if mask&(1<<i) != 0 {
+			errs = append(errs, e)
+		}
+	}
+	return
 }
 
 // validString reports whether s can be a C string.

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make           ./corten: static, reproducible
+#   make demo      builds it and runs a container
+#   make test      every test (as root)
+#   make bench     corten, runc, crun and the floor, round-robin
+#   make install   PREFIX=/usr/local DESTDIR=
+#
+# What is missing of Debian's packages, build-deps.sh installs.
+
+PREFIX  ?= /usr/local
+GO      ?= go
+VERSION ?= $(shell cat VERSION)
+COMMIT  ?= $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || echo unknown)
+
+ARCH  := $(shell $(GO) env GOARCH)
+TAGS  := urfave_cli_no_docs
+FLAGS := -trimpath -buildvcs=false -tags $(TAGS) -ldflags '-s -w -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT)'
+PARTS := nsenter/executor_$(ARCH).elf seccomp/compiler_$(ARCH).elf
+
+all: corten
+
+# Always through the Go tool: it knows better than make what has changed.
+corten: parts
+	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $@ .
+
+parts: deps
+	@$(MAKE) --no-print-directory -s -C nsenter/executor ../executor_$(ARCH).elf
+	@$(MAKE) --no-print-directory -s -C seccomp/compiler
+
+deps:
+	@./build-deps.sh build
+
+demo: corten
+	@./build-deps.sh demo
+	@examples/demo/run ./corten build/demo
+
+test: corten
+	@./build-deps.sh test
+	tests/all
+
+bench: corten
+	@./build-deps.sh bench
+	$(GO) run ./tests/bench $(BENCH)
+
+install: corten
+	install -D -m 0755 corten $(DESTDIR)$(PREFIX)/bin/corten
+	install -D -m 0644 docs/corten.8 $(DESTDIR)$(PREFIX)/share/man/man8/corten.8
+	install -D -m 0644 docs/completions/corten.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/corten
+	install -D -m 0644 docs/completions/_corten $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_corten
+	install -D -m 0644 docs/completions/corten.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/corten.fish
+
+clean:
+	rm -rf corten build
+	@$(MAKE) --no-print-directory -C nsenter/executor clean
+	@$(MAKE) --no-print-directory -C seccomp/compiler clean
+
+.PHONY: all corten parts deps demo test bench install clean
