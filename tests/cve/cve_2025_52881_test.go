@@ -46,11 +46,11 @@ func TestCVE_2025_52881_SysctlsAreWrittenThoughProcIsSwapped(t *testing.T) {
 	symlink(t, filepath.Join(canary.Dir, "sys/kernel/core_pattern"), b.Rootfs("fake/sys/net/ipv4/ip_forward"))
 	symlink(t, "/fake", b.Rootfs("link"))
 	spec := bundle.Base()
-	bundle.Probe()(spec)
+	bundle.Probe("pause")(spec)
 	spec.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1"}
 	spec.Linux.Namespaces = append(spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	b.Write(spec)
 	bundle.Swap(t, b.Rootfs("proc"), b.Rootfs("link"))
-	race(t, b, func(r *bundle.Report) { confined(t, r) })
+	raceConfined(t, b)
 	canary.Check()
 }

@@ -5,6 +5,7 @@
 package cve
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,4 +61,44 @@ func race(t *testing.T, b *bundle.Bundle, check func(*bundle.Report)) {
 		}
 	}
 	t.Logf("%d of %d starts succeeded", ran, n)
+}
+
+// raceConfined is race for a swapped /proc: the container is looked at from
+// outside, as inside no path leads to its procfs for sure.
+func raceConfined(t *testing.T, b *bundle.Bundle) {
+	t.Helper()
+	n, ran := starts(t), 0
+	for range n {
+		if r := b.Run("--detach"); r.Status == 0 {
+			ran++
+			text := b.Raw(fmt.Sprintf("/proc/%d/mountinfo", b.State().PID))
+			confined(t, &bundle.Report{Files: map[string]string{"/proc/self/mountinfo": text}})
+		}
+		b.Corten("delete", "--force", b.ID).OK(b)
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d of %d starts succeeded", ran, n)
+}
+
+// confined checks that there is a procfs whose sys is read-only and whose keys
+// are masked, whatever its path is by now.
+func confined(t *testing.T, r *bundle.Report) {
+	t.Helper()
+	proc := ""
+	for _, m := range r.Mounts() {
+		if m.Type == "proc" && m.Root == "/" {
+			proc = m.Path
+		}
+	}
+	if proc == "" {
+		t.Error("there is no procfs")
+	}
+	if m := r.Mount(proc + "/sys"); m == nil || m.Type != "proc" || !m.Has("ro") {
+		t.Errorf("%s/sys is %+v", proc, m)
+	}
+	if m := r.Mount(proc + "/keys"); m == nil {
+		t.Errorf("%s/keys is not masked", proc)
+	}
 }
