@@ -3,7 +3,6 @@
 package cgroups
 
 import (
-	"os"
 	"strconv"
 	"strings"
 
@@ -84,7 +83,11 @@ func (m *maker) make() (existed bool, err error) {
 		}
 	}
 	if errno, ok := err.(unix.Errno); ok {
-		return false, &plan.Error{At: placeAt(), Op: "mkdir " + m.d.Path, Err: errno}
+		hint := ""
+		if m.p.rootless && (errno == unix.EACCES || errno == unix.EPERM || errno == unix.EROFS) {
+			hint = "rootless needs no limits + no cgrouppath when no permission is granted for cgroups"
+		}
+		return false, &plan.Error{At: placeAt(), Op: "mkdir " + m.d.Path, Err: errno, Hint: hint}
 	}
 	if err == nil && m.d.V2 {
 		err = m.enable(root, rel)
@@ -284,7 +287,7 @@ func (m *maker) needed(missing []string, cause error) error {
 // undo removes what Apply has made, deepest first. Nothing can be in it yet.
 func (c *Cgroup) undo() {
 	for i := len(c.Created) - 1; i >= 0; i-- {
-		os.Remove(c.Created[i])
+		rmdir(c.Created[i])
 	}
 	c.Created = nil
 }

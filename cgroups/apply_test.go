@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -108,6 +110,11 @@ func TestUnified(t *testing.T) {
 		t.Error(pids, err)
 	}
 	checkFreezer(t, later)
+	if err := later.killEach(false); err != nil { // as before 5.14
+		t.Error(err)
+	}
+	eventually(t, "no processes", func() bool { pids, _ := c.Procs(); return len(pids) == 0 })
+	started(t, c, "sleep 20 & sleep 20")
 	if err := later.Freeze(); err != nil { // Kill and Remove of a frozen one
 		t.Error(err)
 	}
@@ -203,6 +210,48 @@ func TestFrozenAbove(t *testing.T) {
 	for i := range p.Dirs {
 		gone(t, p.Dirs[i].Path)
 	}
+}
+
+// Without permission: nothing asked for is no error, a limit or a path is.
+func TestRootless(t *testing.T) {
+	if os.Getenv("CORTEN_CGROUP_VIEW") != "rootless" {
+		needRoot(t)
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestRootless$", "-test.v")
+		cmd.Env = append(os.Environ(), "CORTEN_CGROUP_VIEW=rootless")
+		cmd.SysProcAttr = &unix.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	h := probed(t)
+	p, err := Compile(&specs.Spec{}, "corten-rootless", h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := p.Apply()
+	if err != nil || len(c.Paths) != 0 || c.FD() != -1 || c.Attach(1) != nil || c.Kill() != nil || c.Remove() != nil {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if p, err = Compile(&specs.Spec{Linux: &specs.Linux{CgroupsPath: "/x"}}, "corten-rootless", h); err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Apply()
+	if e := (*plan.Error)(nil); !errors.As(err, &e) || e.Err != unix.EACCES || !strings.HasPrefix(e.Hint, "rootless needs no limits") {
+		t.Error(err)
+	}
+}
+
+// R9: hundreds of cgroups, one in the other.
+func TestRemoveNested(t *testing.T) {
+	needRoot(t)
+	c, _ := applied(t, probed(t), "/corten-nested", nil)
+	for _, path := range []string{c.Paths[0], c.Paths[len(c.Paths)-1]} {
+		if err := os.MkdirAll(path+strings.Repeat("/d", 300), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	removed(t, c)
 }
 
 // A limit the kernel refuses leaves no directory behind.

@@ -136,6 +136,9 @@ func bytesOf(s string) int64 {
 
 // program replaces the device programs of the cgroup by the row's.
 func (r *Row) program(dir int, existed bool) error {
+	if r.Devices.Allow && len(r.Devices.Rules) == 0 && !existed {
+		return nil // a new cgroup has no program, which allows the same
+	}
 	program, err := r.Devices.load()
 	if err != nil {
 		return r.failed("bpf BPF_PROG_LOAD", err)
