@@ -122,7 +122,8 @@ func TestUnified(t *testing.T) {
 }
 
 func TestFreezerV1(t *testing.T) {
-	if probed(t).Mode == Hybrid && !inView(t, "legacy") {
+	needHybrid(t)
+	if !inView(t, "legacy") {
 		return
 	}
 	c, _ := applied(t, needV1(t, "freezer"), "/corten-freezer", nil)
@@ -274,9 +275,7 @@ func TestApplyUndone(t *testing.T) {
 func TestKillAndRemove(t *testing.T) { needRoot(t); killAndRemove(t) }
 
 func TestKillAndRemoveLegacy(t *testing.T) {
-	if probed(t).Mode != Hybrid {
-		t.Skip("needs a hybrid host")
-	}
+	needHybrid(t)
 	if inView(t, "legacy") {
 		killAndRemove(t)
 	}

@@ -76,9 +76,7 @@ func TestProbeUnified(t *testing.T) {
 }
 
 func TestProbeLegacy(t *testing.T) {
-	if probed(t).Mode != Hybrid {
-		t.Skip("needs a hybrid host")
-	}
+	needHybrid(t)
 	if !inView(t, "legacy") {
 		return
 	}

@@ -48,6 +48,14 @@ func needRoot(t *testing.T) {
 	}
 }
 
+// needHybrid skips the outer run of a test in the legacy view.
+func needHybrid(t *testing.T) {
+	t.Helper()
+	if os.Getenv("CORTEN_CGROUP_VIEW") == "" && probed(t).Mode != Hybrid {
+		t.Skip("needs cgroup v1 and v2 mounted")
+	}
+}
+
 func probed(t *testing.T) *Host {
 	t.Helper()
 	h, err := Probe()
