@@ -95,7 +95,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		gate = b.Input(plan.Input{Kind: plan.KindGate})
 	}
 	preserved := preserve(b, o.PreserveFDs)
-	p := &process{b: b, spec: spec.Process, facts: host, userNS: n.all&unix.CLONE_NEWUSER != 0}
+	p := &process{b: b, spec: spec.Process, facts: host, listen: o.ListenFDs, userNS: n.all&unix.CLONE_NEWUSER != 0}
 	p.setgroups = n.fresh&unix.CLONE_NEWUSER == 0 || host.EUID == 0 || len(spec.Linux.GIDMappings) > 1
 	p.sets, c.Warnings = capabilities(spec.Process.Capabilities, host.available(p.userNS))
 

@@ -33,7 +33,8 @@ type Runtime struct {
 type CreateOptions struct {
 	ID, Bundle             string
 	PIDFile, ConsoleSocket string
-	PreserveFDs            int
+	PreserveFDs            int // all that are handed on, from 3
+	ListenFDs              int // how many of them are sockets of a service manager
 	NoPivot, NoNewKeyring  bool
 
 	// Of run only.
@@ -150,6 +151,10 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 	for _, dir := range compiled.Cgroup.Dirs {
 		c.Cgroups = append(c.Cgroups, dir.Path)
 	}
+	// Before they are in the journal: undo ends whoever is in those.
+	if err := compiled.Cgroup.Vacant(); err != nil {
+		return c, err
+	}
 	if err := c.journal(compiled.Cgroup); err != nil {
 		return c, err
 	}
@@ -201,8 +206,10 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 		}
 	}
 	if s.group, err = s.compiled.Cgroup.Apply(); err != nil {
-		return err
+		// It has undone itself, and what is there now is another's.
+		return errors.Join(err, c.journal(&cgroups.Plan{}))
 	}
+	defer s.group.Close()
 	if err := s.start(); err != nil {
 		return err
 	}
@@ -295,14 +302,12 @@ func (r *Runtime) Create(o CreateOptions) error {
 
 // Start lets the payload of a created container run.
 func (r *Runtime) Start(id string) error {
-	c, err := r.open(id, true)
+	c, err := r.openMade(id, true)
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	switch status := c.status(); {
-	case !c.made:
-		return ErrNotExist
 	case status == statusStopped:
 		return errors.New("cannot start a container that has stopped")
 	case status == statusRunning:
@@ -369,14 +374,11 @@ func (r *Runtime) poststart(c *container, any bool) error {
 
 // State describes one container.
 func (r *Runtime) State(id string) (*State, error) {
-	c, err := r.open(id, false)
+	c, err := r.openMade(id, false)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	if !c.made {
-		return nil, ErrNotExist
-	}
 	return c.state()
 }
 
@@ -401,14 +403,11 @@ func (r *Runtime) List() ([]State, error) {
 
 // Kill sends a signal to the first process, or with all to every process.
 func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
-	c, err := r.open(id, true)
+	c, err := r.openMade(id, true)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	if !c.made {
-		return ErrNotExist
-	}
 	group := cgroups.Open(c.Cgroups)
 	pidfd, err := c.process()
 	if err != nil {
@@ -456,13 +455,16 @@ func (r *Runtime) Delete(id string, force bool) error {
 	if errors.Is(err, ErrNotExist) && force {
 		return nil
 	}
-	if err != nil {
+	if c == nil {
 		return err
 	}
 	defer c.close()
+	if err != nil && !force {
+		return err
+	}
 	if !c.made {
-		if err := r.undo(c); err != nil || force {
-			return err
+		if undoErr := r.undo(c); undoErr != nil || force {
+			return undoErr
 		}
 		return ErrNotExist
 	}
@@ -474,14 +476,11 @@ func (r *Runtime) Delete(id string, force bool) error {
 
 // Processes are the pids of the container's processes, sorted.
 func (r *Runtime) Processes(id string) ([]int, error) {
-	c, err := r.open(id, false)
+	c, err := r.openMade(id, false)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	if !c.made {
-		return nil, ErrNotExist
-	}
 	pids, err := cgroups.Open(c.Cgroups).Procs()
 	slices.Sort(pids)
 	return pids, err

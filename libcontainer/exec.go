@@ -213,14 +213,11 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 
 // exec brings the process to life. It holds the container's lock meanwhile.
 func (r *Runtime) exec(o *ExecOptions, console int) (*spawn, error) {
-	c, err := r.open(o.ID, true)
+	c, err := r.openMade(o.ID, true)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	if !c.made {
-		return nil, ErrNotExist
-	}
 	switch c.status() {
 	case statusStopped:
 		return nil, errors.New("cannot exec in a stopped container")
@@ -258,6 +255,7 @@ func (r *Runtime) exec(o *ExecOptions, console int) (*spawn, error) {
 		return nil, err
 	}
 	defer unix.Close(s.init)
+	defer s.group.Close()
 	if err = s.start(); err == nil {
 		err = s.finish(func() error { return nil })
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -19,37 +20,52 @@ import (
 // undo does not find. The container's processes need no line: until its state
 // is written they die with the runtime, and they are in its cgroups.
 //
-//	cgroup /sys/fs/cgroup/memory/box
+//	cgroup /sys/fs/cgroup/memory/outer/box
+//	parent /sys/fs/cgroup/memory/outer
 
 func (c *container) journal(p *cgroups.Plan) error {
 	var b strings.Builder
 	for _, dir := range p.Dirs {
+		for _, parent := range missingParents(dir) {
+			b.WriteString("parent " + parent + "\n")
+		}
 		b.WriteString("cgroup " + dir.Path + "\n")
 	}
 	return writeAt(c.dir, journalFile, []byte(b.String()))
 }
 
+// missingParents are the directories above the container's that will have to be
+// made, outermost first.
+func missingParents(dir cgroups.Dir) (parents []string) {
+	for parent := path.Dir(dir.Path); len(parent) > len(dir.Mount) && unix.Access(parent, unix.F_OK) == unix.ENOENT; parent = path.Dir(parent) {
+		parents = slices.Insert(parents, 0, parent)
+	}
+	return parents
+}
+
 // journaled reads the cgroups back.
-func (c *container) journaled() ([]string, error) {
+func (c *container) journaled() (paths, parents []string, err error) {
 	b, err := readAt(c.dir, journalFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var paths []string
 	for line := range strings.Lines(string(b)) {
 		// A line without its end was being written: what it names was not begun.
-		if dir, ok := strings.CutPrefix(line, "cgroup "); ok && strings.HasSuffix(dir, "\n") {
-			paths = append(paths, strings.TrimSuffix(dir, "\n"))
+		line, whole := strings.CutSuffix(line, "\n")
+		if dir, ok := strings.CutPrefix(line, "cgroup "); ok && whole {
+			paths = append(paths, dir)
+		} else if dir, ok := strings.CutPrefix(line, "parent "); ok && whole {
+			parents = append(parents, dir)
 		}
 	}
-	return paths, err
+	return paths, parents, err
 }
 
 // undo removes everything a container is, from any point of its making or life,
 // whether or not it has been tried before: its processes, cgroups, state. The
 // one undo: errors of create, run and delete all come here.
 func (r *Runtime) undo(c *container) error {
-	paths, err := c.journaled()
+	paths, parents, err := c.journaled()
 	if err != nil {
 		return err
 	}
@@ -61,7 +77,7 @@ func (r *Runtime) undo(c *container) error {
 		}
 	}
 	if len(paths) > 0 {
-		group := cgroups.Open(paths)
+		group := cgroups.Open(paths, parents...)
 		if err := group.Kill(); err != nil {
 			return err
 		}

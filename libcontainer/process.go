@@ -20,6 +20,7 @@ type process struct {
 	spec  *specs.Process
 	facts *Host
 
+	listen    int // sockets of a service manager among the preserved descriptors
 	userNS    bool
 	setgroups bool // permitted by the user namespace
 	sets      capabilitySets
@@ -204,5 +205,9 @@ func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
 	// The last call before execve: no descriptor of the host can be left.
 	// Defence against CVE-2024-21626.
 	b.CloseRange(none, 3+preserved)
-	b.Execve(plan.At("/process/args"), p.spec.Args, uniqueEnvironment(p.spec.Env))
+	env := uniqueEnvironment(p.spec.Env)
+	if p.listen > 0 {
+		env = append(env, "LISTEN_FDS="+itoa(int64(p.listen)), "LISTEN_PID=1")
+	}
+	b.Execve(plan.At("/process/args"), p.spec.Args, env)
 }

@@ -113,8 +113,24 @@ func (r *Runtime) rootDir(create bool) (*os.File, error) {
 	return f, nil
 }
 
-// open finds a container. With lock, no other command that changes it runs
-// until close.
+// openMade finds a container that was made as far as its state.
+func (r *Runtime) openMade(id string, lock bool) (*container, error) {
+	c, err := r.open(id, lock)
+	switch {
+	case c == nil:
+		return nil, err
+	case err == nil && !c.made:
+		err = ErrNotExist
+	case err == nil:
+		return c, nil
+	}
+	c.close()
+	return nil, err
+}
+
+// open finds the directory of a container. With lock, no other command that
+// changes it runs until close. If its state cannot be read it is returned all
+// the same, with the error: delete --force wants it.
 func (r *Runtime) open(id string, lock bool) (*container, error) {
 	if !validID(id) {
 		return nil, ErrInvalidID
@@ -139,11 +155,7 @@ func (r *Runtime) open(id string, lock bool) (*container, error) {
 			return nil, ErrNotExist
 		}
 	}
-	if err := c.read(); err != nil {
-		c.close()
-		return nil, err
-	}
-	return c, nil
+	return c, c.read()
 }
 
 func flock(dir *os.File) error {

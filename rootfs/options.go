@@ -157,10 +157,7 @@ func parseOptions(list []string) (o options, bad int) {
 	for i, text := range list {
 		row := lookup(text)
 		if row == nil {
-			key, value, hasValue := strings.Cut(text, "=")
-			if text != "" {
-				o.data = append(o.data, datum{i, key, value, !hasValue})
-			}
+			o.data = appendData(o.data, i, text)
 			continue
 		}
 		switch row.kind {
@@ -190,4 +187,26 @@ func parseOptions(list []string) (o options, bad int) {
 		o.recClear |= anyAtime
 	}
 	return o, -1
+}
+
+// appendData adds an option for the file system. As in the data of mount(2),
+// where option strings are joined, a comma separates: unless it is quoted, as
+// in an SELinux context, or follows a backslash, as in overlay's directories.
+func appendData(data []datum, index int, text string) []datum {
+	quoted, start := false, 0
+	for i := 0; i <= len(text); i++ {
+		if i < len(text) && text[i] == '"' {
+			quoted = !quoted
+		}
+		if i < len(text) && (text[i] != ',' || quoted || i > 0 && text[i-1] == '\\') {
+			continue
+		}
+		if part := text[start:i]; part != "" {
+			key, value, hasValue := strings.Cut(part, "=")
+			value = strings.ReplaceAll(strings.Trim(value, `"`), `\,`, ",")
+			data = append(data, datum{index, key, value, !hasValue})
+		}
+		start = i + 1
+	}
+	return data
 }
