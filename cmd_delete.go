@@ -6,16 +6,18 @@ import "github.com/urfave/cli/v2"
 
 func deleteCommand() *cli.Command {
 	return &cli.Command{
-		ArgsUsage: "ID",
-		Description: "Removes everything a container was: cgroups, state. A created one is ended first.\n\n" +
-			"Exit status: 0, or 1 if something is left. With --force, 0 also if there is no such container.",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "end it first if it runs"}},
+		Name: "delete", Usage: "remove all that is left of a container", ArgsUsage: "ID",
+		Description: "Exit status: 0; 1 on failure, which a running container is. With --force the\n" +
+			"container is killed first, and 0 also says that it was not there.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill it if it lives, whatever is left of it"},
+		},
 		Action: func(c *cli.Context) error {
-			id, err := oneID(c)
+			args, err := operands(c, 1, false)
 			if err != nil {
 				return err
 			}
-			return runtimeOf(c).Delete(id, c.Bool("force"))
+			return newRuntime(c).Delete(args[0], c.Bool("force"))
 		},
 	}
 }

@@ -4,7 +4,7 @@ package main
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,60 +13,62 @@ import (
 
 func execCommand() *cli.Command {
 	return &cli.Command{
-		ArgsUsage: "ID COMMAND [ARG...]",
-		Description: "Runs a further process in a running container.\n\n" +
-			"Exit status: the process's, 128+n if signal n ended it; 255 if corten failed.",
+		Name: "exec", Usage: "run another process in a running container", ArgsUsage: "ID COMMAND [ARGUMENT...]",
+		Description: "Options stand before ID; what follows it is the command's. Without --process\n" +
+			"the process is like the container's own. Exit status: the process's, 128+n when\n" +
+			"signal n ended it; 255 when corten failed; with --detach 0 once it runs.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "console-socket", Usage: "socket that receives the terminal's master"},
-			&cli.StringFlag{Name: "cwd", Usage: "working directory"},
-			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "NAME=VALUE for the environment"},
+			&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "take the process section from `FILE`"},
 			&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"},
-			&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "uid[:gid], as numbers"},
-			&cli.Int64SliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "further groups"},
-			&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "file with a process section, instead of the other options"},
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when it runs"},
-			&cli.StringFlag{Name: "pid-file", Usage: "file for the process id"},
-			&cli.BoolFlag{Name: "no-new-privs", Usage: "set no_new_privs"},
-			&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "further capability"},
-			&cli.IntFlag{Name: "preserve-fds", Usage: "how many descriptors from 3 on the process gets"},
-			&cli.BoolFlag{Name: "ignore-paused", Usage: "also in a paused container"},
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "leave it running"},
+			&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`"},
+			&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "add the group `GID`"},
+			&cli.StringFlag{Name: "cwd", Usage: "start in `DIR`"},
+			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set `NAME=VALUE`"},
+			&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP`"},
+			&cli.BoolFlag{Name: "no-new-privs", Usage: "it cannot gain privileges"},
+			&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write its pid to, digits only"},
+			&cli.StringFlag{Name: "console-socket", Usage: "unix `SOCKET` to send the master of its terminal to"},
+			&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors on, from 3"},
+			&cli.BoolFlag{Name: "ignore-paused", Usage: "also in a paused container, where it waits"},
 		},
-		Action: func(c *cli.Context) (err error) {
-			g := globalOf(c)
-			g.failStatus = 255
+		Action: func(c *cli.Context) error {
 			o, err := execOptions(c)
-			if err == nil {
-				g.status, err = runtimeOf(c).Exec(o)
-			}
 			if err != nil {
-				return fmt.Errorf("exec failed: %w", err)
+				return execError{err}
 			}
-			return nil
+			status, err := newRuntime(c).Exec(o)
+			if err != nil {
+				return execError{err}
+			}
+			return ended(status, nil)
 		},
 	}
 }
 
 func execOptions(c *cli.Context) (o libcontainer.ExecOptions, err error) {
-	if c.NArg() < 1 {
-		return o, errors.New("want a container id")
+	args, err := operands(c, 1, true)
+	if err != nil {
+		return o, err
 	}
-	o = libcontainer.ExecOptions{ID: c.Args().First(), Args: c.Args().Tail(), Env: c.StringSlice("env"), Caps: c.StringSlice("cap"),
-		Cwd: c.String("cwd"), User: c.String("user"), TTY: c.Bool("tty"), NoNewPrivs: c.Bool("no-new-privs"), Detach: c.Bool("detach"),
-		IgnorePaused: c.Bool("ignore-paused"), PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket")}
-	for _, gid := range c.Int64Slice("additional-gids") {
-		if gid < 0 || gid >= 1<<32-1 {
-			return o, fmt.Errorf("--additional-gids %d: want a number below 4294967295", gid)
+	o = libcontainer.ExecOptions{
+		ID: args[0], Args: args[1:], Env: c.StringSlice("env"), Caps: c.StringSlice("cap"), Cwd: c.String("cwd"), User: c.String("user"),
+		TTY: c.Bool("tty"), NoNewPrivs: c.Bool("no-new-privs"), Detach: c.Bool("detach"), IgnorePaused: c.Bool("ignore-paused"),
+		PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"), PreserveFDs: c.Int("preserve-fds"),
+	}
+	for _, text := range c.StringSlice("additional-gids") {
+		gid, err := strconv.ParseUint(text, 10, 32)
+		if err != nil || gid == 1<<32-1 {
+			return o, errors.New("--additional-gids " + quote(text) + " is not a group id")
 		}
 		o.AdditionalGids = append(o.AdditionalGids, uint32(gid))
 	}
-	if file := c.String("process"); file != "" {
-		if o.Process, err = libcontainer.LoadProcess(file); err != nil {
+	if path := c.String("process"); path != "" {
+		if o.Process, err = libcontainer.LoadProcess(path); err != nil {
 			return o, err
 		}
-		if c.Bool("tty") {
-			o.Process.Terminal = true
-		}
+	} else if len(o.Args) == 0 {
+		return o, &misuse{"exec", errors.New("exec takes a command after the id, or --process")}
 	}
-	o.PreserveFDs, err = preserved(c.Int("preserve-fds"))
-	return o, err
+	return o, preservable(c)
 }

@@ -6,7 +6,13 @@ import "github.com/urfave/cli/v2"
 
 func featuresCommand() *cli.Command {
 	return &cli.Command{
-		Description: "Prints what this build handles, in the form of the runtime-spec's features.md.\n\nExit status: 0.",
-		Action:      func(c *cli.Context) error { return printJSON(runtimeOf(c).Features()) },
+		Name: "features", Usage: "print what this corten handles, as JSON",
+		Description: "As features.md of the runtime specification says. Exit status: 0; 1 on failure.",
+		Action: func(c *cli.Context) error {
+			if _, err := operands(c, 0, false); err != nil {
+				return err
+			}
+			return printJSON(newRuntime(c).Features(), "  ")
+		},
 	}
 }

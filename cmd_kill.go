@@ -3,8 +3,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/urfave/cli/v2"
 
 	"corten/signals"
@@ -12,23 +10,29 @@ import (
 
 func killCommand() *cli.Command {
 	return &cli.Command{
-		ArgsUsage: "ID [SIGNAL]",
-		Description: "Sends a signal, by name or number (default: TERM), to the container's first process.\n\n" +
-			"Exit status: 0, or 1 if it was not sent.",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "KILL to every process; no error if it has stopped"}},
+		Name: "kill", Usage: "send a signal to the container's first process", ArgsUsage: "ID [SIGNAL]",
+		Description: "SIGNAL is a name with or without SIG, or a number; the default is SIGTERM.\n" +
+			"Exit status: 0; 1 on failure, which a stopped container is.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "signal every process of the container; a stopped one is no failure"},
+		},
 		Action: func(c *cli.Context) error {
-			if c.NArg() < 1 || c.NArg() > 2 {
-				return errors.New("kill: want a container id and at most one signal")
-			}
-			name := c.Args().Get(1)
-			if name == "" {
-				name = "TERM"
-			}
-			sig, err := signals.Parse(name)
+			args, err := operands(c, 1, true)
 			if err != nil {
 				return err
 			}
-			return runtimeOf(c).Kill(c.Args().First(), sig, c.Bool("all"))
+			name := "SIGTERM"
+			if len(args) > 1 {
+				if args, err = operands(c, 2, false); err != nil {
+					return err
+				}
+				name = args[1]
+			}
+			signal, err := signals.Parse(name)
+			if err != nil {
+				return err
+			}
+			return newRuntime(c).Kill(args[0], signal, c.Bool("all"))
 		},
 	}
 }

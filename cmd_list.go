@@ -3,9 +3,8 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -17,46 +16,48 @@ import (
 
 func listCommand() *cli.Command {
 	return &cli.Command{
-		Description: "Lists the containers of --root.\n\nExit status: 0, or 1 if --root was given and is not there.",
+		Name: "list", Usage: "print all containers of --root",
+		Description: "Exit status: 0, also without any container; 1 on failure, which an explicit\n--root that is not there is.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"},
-			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "ids only"},
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "`FORMAT`: table or json"},
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print ids only"},
 		},
 		Action: func(c *cli.Context) error {
-			all, err := runtimeOf(c).List()
-			if errors.Is(err, os.ErrNotExist) && !c.IsSet("root") {
-				err = nil
+			if _, err := operands(c, 0, false); err != nil {
+				return err
 			}
+			r := newRuntime(c)
+			if _, err := os.Stat(r.Root); err != nil && c.IsSet("root") {
+				return err
+			}
+			list, err := r.List()
 			if err != nil {
 				return err
 			}
-			if c.Bool("quiet") {
-				for i := range all {
-					fmt.Println(all[i].ID)
-				}
-				return nil
-			}
-			return printList(c.String("format"), all)
+			return printList(os.Stdout, list, c.String("format"), c.Bool("quiet"))
 		},
 	}
 }
 
-func printList(format string, all []libcontainer.State) error {
-	switch format {
-	case "json":
-		b, err := json.Marshal(all)
-		if err == nil {
-			_, err = os.Stdout.Write(append(b, '\n'))
+func printList(w io.Writer, list []libcontainer.State, format string, quiet bool) error {
+	switch {
+	case quiet:
+		for _, s := range list {
+			fmt.Fprintln(w, s.ID)
 		}
-		return err
-	case "table":
-		w := tabwriter.NewWriter(os.Stdout, 12, 1, 3, ' ', 0)
-		fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
-		for i := range all {
-			s := &all[i]
-			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+		return nil
+	case format == "json":
+		if len(list) == 0 {
+			list = nil // printed as null, like runc
 		}
-		return w.Flush()
+		return printJSON(list, "")
+	case format == "table":
+		table := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
+		fmt.Fprint(table, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+		for _, s := range list {
+			fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+		}
+		return table.Flush()
 	}
-	return errors.New("invalid format option")
+	return fmt.Errorf("invalid format option %q: it is table or json", format)
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -12,15 +13,21 @@ import (
 
 func planCommand() *cli.Command {
 	return &cli.Command{
-		ArgsUsage: "[ID]",
-		Description: "Prints every step that create would take, with the field of config.json it comes from.\nNothing is made.\n\n" +
-			"Exit status: 0, or 1 if the bundle is not valid.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "directory of config.json (default: the working directory)"},
-			&cli.BoolFlag{Name: "json", Usage: "for a program"},
-		},
+		Name: "plan", Usage: "print what create would do, step by step", ArgsUsage: "[ID]",
+		Description: "Nothing is made. Each step has its number, the system call and the field of\n" +
+			"config.json it comes from. Exit status: 0; 1 when create would refuse the bundle.",
+		Flags: append(createFlags(),
+			&cli.BoolFlag{Name: "init", Usage: "with the small init of run --init"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		Action: func(c *cli.Context) error {
-			view, err := runtimeOf(c).Plan(libcontainer.CreateOptions{ID: c.Args().First(), Bundle: c.String("bundle")})
+			args := c.Args()
+			if args.Len() > 1 {
+				return &misuse{"plan", errors.New("plan takes at most one argument ([ID])")}
+			}
+			view, err := newRuntime(c).Plan(libcontainer.CreateOptions{
+				ID: args.First(), Bundle: c.String("bundle"), ConsoleSocket: c.String("console-socket"), PreserveFDs: c.Int("preserve-fds"),
+				NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"), Init: c.Bool("init"),
+			})
 			if err != nil {
 				return err
 			}

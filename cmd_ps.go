@@ -3,73 +3,70 @@
 package main
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
 func psCommand() *cli.Command {
 	return &cli.Command{
-		ArgsUsage: "ID [PS-OPTION...]",
-		Description: "Lists the container's processes: those of ps(1) with the given options (default: -ef).\n\n" +
-			"Exit status: 0, or 1 if there is no such container or ps failed.",
-		Flags: []cli.Flag{&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}},
+		Name: "ps", Usage: "print the processes of a container", ArgsUsage: "ID [PS-OPTION...]",
+		Description: "The table is ps's own, run with the options after ID (default: -ef) and cut\n" +
+			"down to the container. Exit status: 0; 1 on failure.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "`FORMAT`: table or json, which is the pids only"},
+		},
 		Action: func(c *cli.Context) error {
-			if c.NArg() < 1 {
-				return errors.New("ps: want a container id")
-			}
-			pids, err := runtimeOf(c).Processes(c.Args().First())
+			args, err := operands(c, 1, true)
 			if err != nil {
 				return err
 			}
-			switch c.String("format") {
-			case "json":
-				if pids == nil {
-					pids = []int{}
-				}
-				b, err := json.Marshal(pids)
-				if err == nil {
-					_, err = os.Stdout.Write(append(b, '\n'))
-				}
-				return err
-			case "table":
-				return printProcesses(c.Args().Tail(), pids)
+			format := c.String("format")
+			if format != "table" && format != "json" {
+				return fmt.Errorf("invalid format option %q: it is table or json", format)
 			}
-			return errors.New("invalid format option")
+			pids, err := newRuntime(c).Processes(args[0])
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return printJSON(pids, "")
+			}
+			if args = args[1:]; len(args) == 0 {
+				args = []string{"-ef"}
+			}
+			text, err := exec.Command("ps", args...).Output()
+			if err != nil {
+				return fmt.Errorf("ps: %w", err)
+			}
+			return printProcesses(text, pids)
 		},
 	}
 }
 
-// printProcesses prints the lines of ps(1) whose column PID is among pids.
-func printProcesses(options []string, pids []int) error {
-	if len(options) == 0 {
-		options = []string{"-ef"}
-	}
-	out, err := exec.Command("ps", options...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("ps: %w: %s", err, strings.TrimSpace(string(out)))
-	}
-	header, rest, _ := strings.Cut(string(out), "\n")
-	column := slices.Index(strings.Fields(header), "PID")
+// printProcesses prints the header of ps's table and the lines whose PID is
+// the container's.
+func printProcesses(table []byte, pids []int) error {
+	lines := bytes.SplitAfter(table, []byte("\n"))
+	column := slices.IndexFunc(bytes.Fields(lines[0]), func(title []byte) bool { return string(title) == "PID" })
 	if column < 0 {
-		return errors.New("ps: no column PID in its output")
+		return errors.New("ps: its table has no column PID")
 	}
-	fmt.Println(header)
-	for line := range strings.Lines(rest) {
-		fields := strings.Fields(line)
+	out := slices.Clone(lines[0])
+	for _, line := range lines[1:] {
+		fields := bytes.Fields(line)
 		if column >= len(fields) {
 			continue
 		}
-		if pid, err := strconv.Atoi(fields[column]); err == nil && slices.Contains(pids, pid) {
-			fmt.Print(line)
+		if pid, ok := digits(string(fields[column])); ok && slices.Contains(pids, pid) {
+			out = append(out, line...)
 		}
 	}
-	return nil
+	_, err := os.Stdout.Write(out)
+	return err
 }

@@ -2,27 +2,55 @@
 
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"errors"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+)
 
 func runCommand() *cli.Command {
 	return &cli.Command{
-		ArgsUsage: "ID",
-		Description: "Creates and starts the container of a bundle. In the foreground, signals are\n" +
-			"forwarded to it, and it is deleted when it has ended.\n\n" +
-			"Exit status: the payload's, 128+n if signal n ended it; 1 if corten failed.",
+		Name: "run", Usage: "create and start a container", ArgsUsage: "ID",
+		Description: "In the foreground corten forwards signals to the payload and deletes the\n" +
+			"container at the end. Exit status: the payload's, 128+n when signal n ended it;\n" +
+			"1 when corten failed; with --detach 0 once the payload runs.",
 		Flags: append(createFlags(),
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the payload runs"},
-			&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it has ended"},
-			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not adopt orphans of the container"},
-			&cli.BoolFlag{Name: "init", Usage: "a built-in PID 1 that forwards signals and reaps"}),
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "leave the container running"},
+			&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when the payload has ended"},
+			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not reap orphans of the container"},
+			&cli.BoolFlag{Name: "init", Usage: "put a small init in front as PID 1, which forwards signals and reaps"},
+		),
 		Action: func(c *cli.Context) error {
 			o, err := createOptions(c)
 			if err != nil {
 				return err
 			}
 			o.Detach, o.Keep, o.NoSubreaper, o.Init = c.Bool("detach"), c.Bool("keep"), c.Bool("no-subreaper"), c.Bool("init")
-			globalOf(c).status, err = runtimeOf(c).Run(o)
-			return err
+			return ended(newRuntime(c).Run(o))
 		},
 	}
+}
+
+// ended is the result of a foreground process.
+func ended(status int, err error) error {
+	if err == nil && status != 0 {
+		return exitStatus(status)
+	}
+	return err
+}
+
+// preservable checks that the descriptors to pass on are open.
+func preservable(c *cli.Context) error {
+	n := c.Int("preserve-fds")
+	if n < 0 {
+		return errors.New("--preserve-fds " + strconv.Itoa(n) + " is negative")
+	}
+	for fd := 3; fd < 3+n; fd++ {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+			return errors.New("--preserve-fds " + strconv.Itoa(n) + ": descriptor " + strconv.Itoa(fd) + " is not open")
+		}
+	}
+	return nil
 }

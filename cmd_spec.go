@@ -5,7 +5,7 @@ package main
 import (
 	"errors"
 	"os"
-	"path"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -14,24 +14,28 @@ import (
 
 func specCommand() *cli.Command {
 	return &cli.Command{
-		Description: "Writes config.json for a shell in the root file system \"rootfs\".\n\nExit status: 0, or 1 if the file is there or cannot be written.",
+		Name: "spec", Usage: "write a config.json to start from",
+		Description: "Exit status: 0; 1 on failure, which a config.json that is there is.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "directory to write it to (default: the working directory)"},
-			&cli.BoolFlag{Name: "rootless", Usage: "for a caller without privileges"},
+			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR`ectory to write it to (default: the current one)"},
+			&cli.BoolFlag{Name: "rootless", Usage: "for a container of a user who is not root"},
 		},
 		Action: func(c *cli.Context) error {
-			b, err := libcontainer.SpecJSON(c.Bool("rootless"))
+			if _, err := operands(c, 0, false); err != nil {
+				return err
+			}
+			text, err := libcontainer.SpecJSON(c.Bool("rootless"))
 			if err != nil {
 				return err
 			}
-			f, err := os.OpenFile(path.Join(c.String("bundle"), "config.json"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+			f, err := os.OpenFile(filepath.Join(c.String("bundle"), "config.json"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 			if errors.Is(err, os.ErrExist) {
 				return errors.New("File config.json exists. Remove it first") //nolint:staticcheck // runc's words
 			}
 			if err != nil {
 				return err
 			}
-			_, err = f.Write(b)
+			_, err = f.Write(append(text, '\n'))
 			return errors.Join(err, f.Close())
 		},
 	}

@@ -6,14 +6,14 @@ import "github.com/urfave/cli/v2"
 
 func startCommand() *cli.Command {
 	return &cli.Command{
-		ArgsUsage:   "ID",
-		Description: "Runs the program of a created container.\n\nExit status: 0, or 1 if it does not run.",
+		Name: "start", Usage: "run the payload of a created container", ArgsUsage: "ID",
+		Description: "Exit status: 0; 1 when the container is not in the created state or its\npayload could not be executed.",
 		Action: func(c *cli.Context) error {
-			id, err := oneID(c)
+			args, err := operands(c, 1, false)
 			if err != nil {
 				return err
 			}
-			return runtimeOf(c).Start(id)
+			return newRuntime(c).Start(args[0])
 		},
 	}
 }

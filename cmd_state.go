@@ -11,26 +11,33 @@ import (
 
 func stateCommand() *cli.Command {
 	return &cli.Command{
-		ArgsUsage:   "ID",
-		Description: "Prints the container's state as JSON.\n\nExit status: 0, or 1 if there is no such container.",
+		Name: "state", Usage: "print a container's state as JSON", ArgsUsage: "ID",
+		Description: "The pid is 0 when the container has stopped. Exit status: 0; 1 on failure.",
 		Action: func(c *cli.Context) error {
-			id, err := oneID(c)
+			args, err := operands(c, 1, false)
 			if err != nil {
 				return err
 			}
-			state, err := runtimeOf(c).State(id)
+			state, err := newRuntime(c).State(args[0])
 			if err != nil {
 				return err
 			}
-			return printJSON(state)
+			return printJSON(state, "  ")
 		},
 	}
 }
 
-func printJSON(v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err == nil {
-		_, err = os.Stdout.Write(append(b, '\n'))
+// printJSON writes v and a newline to stdout; on one line if indent is "".
+func printJSON(v any, indent string) (err error) {
+	var text []byte
+	if indent == "" {
+		text, err = json.Marshal(v)
+	} else {
+		text, err = json.MarshalIndent(v, "", indent)
 	}
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(append(text, '\n'))
 	return err
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command corten is an OCI low-level runtime: it turns a bundle, a config.json
-// and a root file system, into a running container.
+// Command corten is a low-level OCI runtime for Linux: it turns a bundle, a
+// config.json and a root file system, into a running container.
 package main
 
 import (
-	"fmt"
-	"io"
+	"errors"
+	"math"
 	"os"
-	"path"
+	"path/filepath"
 	"runtime"
-	"runtime/debug"
-	"strconv"
+	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -22,134 +22,179 @@ import (
 // Set by the linker.
 var (
 	version = "unknown"
-	commit  = "unknown"
+	commit  = ""
 )
 
-// commands is the one table of verbs: help, parsing and completion come from it.
+// commands is the table of all commands; definitions are made on demand,
+// since a run of corten needs one of them.
 var commands = [...]struct {
-	name, synopsis string
-	command        func() *cli.Command
+	name   string
+	define func() *cli.Command
 }{
-	{"create", "create a container that waits for start", createCommand},
-	{"delete", "delete a container that has stopped", deleteCommand},
-	{"exec", "run a further process in a container", execCommand},
-	{"features", "show what this build handles, as JSON", featuresCommand},
-	{"kill", "send a signal to a container", killCommand},
-	{"list", "list the containers", listCommand},
-	{"plan", "show what create would do, step by step", planCommand},
-	{"ps", "list the processes of a container", psCommand},
-	{"run", "create and start a container", runCommand},
-	{"spec", "write a config.json to begin with", specCommand},
-	{"start", "start a created container", startCommand},
-	{"state", "show the state of a container, as JSON", stateCommand},
+	{"create", createCommand},
+	{"delete", deleteCommand},
+	{"exec", execCommand},
+	{"features", featuresCommand},
+	{"kill", killCommand},
+	{"list", listCommand},
+	{"plan", planCommand},
+	{"ps", psCommand},
+	{"run", runCommand},
+	{"spec", specCommand},
+	{"start", startCommand},
+	{"state", stateCommand},
 }
 
-// The executor's life is tied to the thread that cloned it (PR_SET_PDEATHSIG
-// counts threads, not processes): so all of it happens on the main thread.
+// A process dies with the thread that cloned it, when it asked for a death
+// signal (PR_SET_PDEATHSIG): the executor's must be the main thread, which
+// lives as long as the runtime.
 func init() { runtime.LockOSThread() }
 
 func main() {
-	// Everything ends in a moment and its memory with it; run, which stays,
-	// gives the collector back.
-	debug.SetGCPercent(-1)
-	if err := claimDescriptors(); err != nil {
-		fmt.Fprintln(os.Stderr, "corten:", err)
-		os.Exit(1)
+	// Before anything else, so that no descriptor of the caller's gets into a
+	// container by accident (CVE-2024-21626). create, run and exec pass the ones
+	// they were told to on by number. Go's runtime has opened 0 to 2 already.
+	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		closeOnExec()
 	}
-	os.Exit(command(os.Args))
-}
-
-// claimDescriptors makes sure that 0, 1 and 2 are open and that nothing else
-// the caller has left open gets any further. Defence against CVE-2024-21626.
-// What --preserve-fds hands on is duplicated later, on purpose.
-func claimDescriptors() error {
-	for fd := range 3 {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != unix.EBADF {
-			continue
-		}
-		null, err := unix.Open("/dev/null", unix.O_RDWR, 0)
-		if err != nil {
-			return fmt.Errorf("open /dev/null: %w", err)
-		}
-		if null != fd { // a lower one is open, so open(2) gave the lowest free
-			return fmt.Errorf("descriptor %d: taken", fd)
-		}
-	}
-	// CLOSE_RANGE_CLOEXEC since Linux 5.11, commit 582f1fb6b721.
-	return unix.CloseRange(3, ^uint(0)>>33, unix.CLOSE_RANGE_CLOEXEC)
-}
-
-// command runs one command line and returns the exit status.
-func command(args []string) int {
-	g := &global{failStatus: 1}
-	app := newApp(g)
-	arranged, err := arrange(app, args)
-	if err == nil {
-		err = app.Run(arranged)
+	log := &logger{out: os.Stderr}
+	err := dispatch(os.Args, log)
+	var status exitStatus
+	if errors.As(err, &status) {
+		log.flush()
+		os.Exit(int(status))
 	}
 	if err != nil {
-		g.fail(err)
-		return g.failStatus
+		os.Exit(log.fail(err))
 	}
-	g.flush()
-	return g.status
+	log.flush()
 }
 
-// newApp is the application with the definition of the asked verb alone: those
-// of all verbs would cost more than a container's mounts.
-func newApp(g *global) *cli.App {
+// closeOnExec does by hand what close_range(2) cannot before Linux 5.11
+// (CLOSE_RANGE_CLOEXEC, 582f1fb6b721).
+func closeOnExec() {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		var limit unix.Rlimit
+		_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+		for fd := 3; fd < int(min(limit.Max, 1<<20)); fd++ {
+			unix.CloseOnExec(fd)
+		}
+		return
+	}
+	for _, e := range entries {
+		if fd, ok := digits(e.Name()); ok && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+}
+
+// dispatch runs the command that the words of the command line ask for.
+func dispatch(words []string, log *logger) error {
+	if len(words) == 2 && (words[1] == "--version" || words[1] == "-version" || words[1] == "-v") {
+		return printVersion()
+	}
+	globals, rest := cut(words[1:], globalFlags(), false)
 	app := &cli.App{
-		Name: "corten", Usage: "run containers from OCI bundles", Version: version, HideHelpCommand: true,
-		Flags: g.flags(), Before: g.before, ExitErrHandler: func(*cli.Context, error) {}, Writer: os.Stdout, ErrWriter: io.Discard,
-		OnUsageError: usageError, Metadata: map[string]any{"global": g},
+		Name: "corten", Usage: "run containers from OCI bundles", UsageText: "corten [global options] command [options] ID [arguments]",
+		Flags: globalFlags(), HideHelpCommand: true, HideVersion: true, DisableSliceFlagSeparator: true,
+		Compiled:       time.Unix(0, 0), // else looked up on disk
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   usageError,
+		Before:         func(c *cli.Context) error { return configure(c, log) },
 		Action: func(c *cli.Context) error {
-			if name := c.Args().First(); name != "" {
-				return fmt.Errorf("no such command: %s (see corten --help)", name)
+			if c.Bool("version") {
+				return printVersion()
 			}
 			return cli.ShowAppHelp(c)
 		},
 	}
-	cli.VersionPrinter = func(*cli.Context) { printVersion(os.Stdout) }
-	return app
-}
-
-// addCommand defines the verb name, or all of them for help.
-func addCommand(app *cli.App, name string) *cli.Command {
-	for i := range commands {
-		if commands[i].name == name {
-			c := commands[i].command()
-			c.Name, c.Usage, c.OnUsageError, c.HideHelpCommand = name, commands[i].synopsis, usageError, true
-			app.Commands = append(app.Commands, c)
-			return c
+	for _, known := range commands {
+		if len(rest) == 0 || rest[0] == known.name || rest[0] == "help" {
+			command := known.define()
+			command.HideHelpCommand = true // a container may be called help
+			command.OnUsageError = usageError
+			app.Commands = append(app.Commands, command)
 		}
 	}
+	switch {
+	case len(rest) == 0:
+	case rest[0] == "help":
+		globals, rest = append([]string{"--help"}, globals...), nil
+	case len(app.Commands) == 0:
+		return &misuse{command: "", err: errors.New("no command " + quote(rest[0]))}
+	case len(app.Commands) == 1:
+		rest = arrange(rest, app.Commands[0].Flags)
+	}
+	return app.Run(append(append([]string{"corten"}, globals...), rest...))
+}
+
+// configure sets the log up and refuses impossible global options.
+func configure(c *cli.Context, log *logger) error {
+	log.path, log.debug = c.String("log"), c.Bool("debug")
+	switch format := c.String("log-format"); format {
+	case "text":
+	case "json":
+		log.json = true
+	default:
+		return errors.New("invalid log-format: " + format)
+	}
+	switch c.String("rootless") {
+	case "true", "false", "auto":
+	default:
+		return errors.New("--rootless takes true, false or auto, not " + quote(c.String("rootless")))
+	}
+	if filepath.Clean(c.String("root")) == "/" {
+		return errors.New("--root / is not a directory of containers")
+	}
+	runtimeLog = log.warn
 	return nil
 }
 
-func usageError(_ *cli.Context, err error, _ bool) error {
-	return fmt.Errorf("incorrect usage: %w", err)
-}
+// runtimeLog takes the warnings of the commands.
+var runtimeLog func(format string, args ...any)
 
-// runtimeOf is the libcontainer.Runtime of the global options.
-func runtimeOf(c *cli.Context) *libcontainer.Runtime { return globalOf(c).runtime() }
-
-func globalOf(c *cli.Context) *global { return c.App.Metadata["global"].(*global) }
-
-// oneID takes the container's id and nothing more from the arguments.
-func oneID(c *cli.Context) (string, error) {
-	if c.NArg() != 1 {
-		return "", fmt.Errorf("%s: want exactly one container id, got %d arguments", c.Command.Name, c.NArg())
+func globalFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "`DIR`ectory of the containers' state; only the caller may write it"},
+		&cli.StringFlag{Name: "log", Usage: "append log lines to `FILE` (default: stderr)"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`FORMAT` of log lines: text or json"},
+		&cli.BoolFlag{Name: "debug", Usage: "log warnings at once, also when the command fails"},
+		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "make cgroups through systemd (not there yet: create and run refuse it)"},
+		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "true, false or auto: whether limits may be left out for lack of `PERMISSION`"},
+		&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"},
 	}
-	return c.Args().First(), nil
 }
 
-// defaultRoot is where the state of containers is without --root.
-func defaultRoot() string {
-	if os.Geteuid() != 0 {
-		if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-			return path.Join(dir, "corten")
+// newRuntime is the runtime of the global options.
+func newRuntime(c *cli.Context) *libcontainer.Runtime {
+	root := c.String("root")
+	if !c.IsSet("root") && root != systemRoot {
+		// The sticky bit keeps systemd-tmpfiles from clearing it.
+		if os.MkdirAll(root, 0o700) == nil {
+			_ = os.Chmod(root, 0o700|os.ModeSticky)
 		}
-		return "/tmp/corten-" + strconv.Itoa(os.Geteuid())
 	}
-	return "/run/corten"
+	if abs, err := filepath.Abs(root); err == nil {
+		root = abs
+	}
+	return &libcontainer.Runtime{Root: root, SystemdCgroup: c.Bool("systemd-cgroup"), Rootless: c.String("rootless"), Log: runtimeLog}
+}
+
+const systemRoot = "/run/corten"
+
+// defaultRoot is /run/corten for root, else $XDG_RUNTIME_DIR/corten.
+func defaultRoot() string {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" || os.Geteuid() == 0 && !(userNamespace() && os.Getenv("USER") != "root") {
+		return systemRoot
+	}
+	return filepath.Join(dir, "corten")
+}
+
+// userNamespace says whether ids are mapped (user_namespaces(7)).
+func userNamespace() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	words := strings.Fields(string(text))
+	return err == nil && !(len(words) == 3 && words[0] == "0" && words[1] == "0" && words[2] == "4294967295")
 }

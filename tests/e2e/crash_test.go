@@ -6,20 +6,34 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"corten/tests/bundle"
 )
 
-// killedAt runs create and kills it at the n-th system call of a kind, by
-// strace's fault injection; false: create made fewer such calls.
+// killedAt runs create and kills it, or the executor, at the n-th system call
+// of a kind by strace's fault injection; false: there were fewer such calls.
 func killedAt(t *testing.T, b *bundle.Bundle, calls string, n int) bool {
 	t.Helper()
 	trace := b.Home + "/trace"
-	r := b.CortenWith(bundle.Options{Wrap: []string{"strace", "-f", "-qq", "-o", trace, "-e", "trace=" + calls,
+	p := b.Begin(bundle.Options{Wrap: []string{"strace", "-f", "-q", "-o", trace, "-e", "trace=" + calls,
 		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, n)}}, "create", "--bundle", b.Dir, b.ID)
-	return r.Status != 0
+	began := func() bool { return strings.Contains(b.Raw(trace), "+++") }
+	ended := func() bool {
+		return !slices.ContainsFunc(bundle.Processes(), func(line string) bool {
+			return strings.Contains(line, b.Root+" create") && !strings.Contains(line, "(strace)")
+		})
+	}
+	if !bundle.Eventually(func() bool { _, err := os.Stat(trace); return err == nil && began() }) || !bundle.Eventually(ended) {
+		t.Errorf("create does not end:\n%s", strings.Join(bundle.Processes(), "\n"))
+	}
+	p.Cmd.Process.Signal(syscall.SIGTERM) // it goes on as long as an executor lives
+	p.Wait()
+	return strings.Contains(b.Raw(trace), "killed by SIGKILL")
 }
 
 func TestDeleteForceCleansUpAfterCreateWasKilledAtACall(t *testing.T) {
