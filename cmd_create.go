@@ -44,7 +44,8 @@ func createOptions(c *cli.Context) (o libcontainer.CreateOptions, err error) {
 	}
 	o = libcontainer.CreateOptions{
 		ID: args[0], Bundle: c.String("bundle"), PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
-		PreserveFDs: c.Int("preserve-fds"), NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"),
+		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"),
 	}
-	return o, preservable(c)
+	o.PreserveFDs, o.ListenFDs, err = preserved(c)
+	return o, err
 }

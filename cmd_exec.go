@@ -54,7 +54,7 @@ func execOptions(c *cli.Context) (o libcontainer.ExecOptions, err error) {
 	o = libcontainer.ExecOptions{
 		ID: args[0], Args: args[1:], Env: c.StringSlice("env"), Caps: c.StringSlice("cap"), Cwd: c.String("cwd"), User: c.String("user"),
 		TTY: c.Bool("tty"), NoNewPrivs: c.Bool("no-new-privs"), Detach: c.Bool("detach"), IgnorePaused: c.Bool("ignore-paused"),
-		PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"), PreserveFDs: c.Int("preserve-fds"),
+		PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
 	}
 	for _, text := range c.StringSlice("additional-gids") {
 		gid, err := strconv.ParseUint(text, 10, 32)
@@ -70,5 +70,8 @@ func execOptions(c *cli.Context) (o libcontainer.ExecOptions, err error) {
 	} else if len(o.Args) == 0 {
 		return o, &misuse{"exec", errors.New("exec takes a command after the id, or --process")}
 	}
-	return o, preservable(c)
+	// Sockets of a service manager belong to the container's own process.
+	all, listen, err := preserved(c)
+	o.PreserveFDs = all - listen
+	return o, err
 }

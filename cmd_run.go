@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
@@ -41,16 +42,21 @@ func ended(status int, err error) error {
 	return err
 }
 
-// preservable checks that the descriptors to pass on are open.
-func preservable(c *cli.Context) error {
-	n := c.Int("preserve-fds")
-	if n < 0 {
-		return errors.New("--preserve-fds " + strconv.Itoa(n) + " is negative")
+// preserved is how many descriptors from 3 on the payload gets: the listen
+// sockets that a service manager handed to corten (sd_listen_fds(3)), then
+// those of --preserve-fds. All must be open.
+func preserved(c *cli.Context) (all, listen int, err error) {
+	extra := c.Int("preserve-fds")
+	if extra < 0 {
+		return 0, 0, errors.New("--preserve-fds " + strconv.Itoa(extra) + " is negative")
 	}
-	for fd := 3; fd < 3+n; fd++ {
+	if os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) {
+		listen, _ = digits(os.Getenv("LISTEN_FDS"))
+	}
+	for fd := 3; fd < 3+listen+extra; fd++ {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
-			return errors.New("--preserve-fds " + strconv.Itoa(n) + ": descriptor " + strconv.Itoa(fd) + " is not open")
+			return 0, 0, errors.New("descriptor " + strconv.Itoa(fd) + ", to be passed on, is not open")
 		}
 	}
-	return nil
+	return listen + extra, listen, nil
 }
