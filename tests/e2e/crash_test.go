@@ -20,7 +20,7 @@ import (
 func killedAt(t *testing.T, b *bundle.Bundle, calls string, n int) bool {
 	t.Helper()
 	trace := b.Home + "/trace"
-	p := b.Begin(bundle.Options{Wrap: []string{"strace", "-f", "-q", "-o", trace, "-e", "trace=" + calls,
+	p := b.Begin(bundle.Options{Wrap: []string{"strace", "-I", "1", "-f", "-q", "-o", trace, "-e", "trace=" + calls,
 		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, n)}}, "create", "--bundle", b.Dir, b.ID)
 	began := func() bool { return strings.Contains(b.Raw(trace), "+++") }
 	ended := func() bool {
