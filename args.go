@@ -90,10 +90,13 @@ func (m *misuse) hint() string { return strings.TrimSpace("see corten "+m.comman
 
 // usageError is what the flag parser calls.
 func usageError(c *cli.Context, err error, subcommand bool) error {
-	if subcommand {
-		return &misuse{c.Command.Name, err}
+	switch {
+	case !subcommand:
+		return &misuse{"", err}
+	case c.Command.Name == "exec":
+		return execError{&misuse{"exec", err}}
 	}
-	return &misuse{"", err}
+	return &misuse{c.Command.Name, err}
 }
 
 // operands returns the command's operands, which must be n, or n and more.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -57,6 +58,10 @@ func main() {
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		closeOnExec()
 	}
+	// Commands end in a moment and their memory with them. Only run may stay: it
+	// collects when it ever gets that far.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(64 << 20)
 	log := &logger{out: os.Stderr}
 	err := dispatch(os.Args, log)
 	var status exitStatus
@@ -122,7 +127,7 @@ func dispatch(words []string, log *logger) error {
 	case rest[0] == "help":
 		globals, rest = append([]string{"--help"}, globals...), nil
 	case len(app.Commands) == 0:
-		return &misuse{command: "", err: errors.New("no command " + quote(rest[0]))}
+		return &misuse{"", errors.New("no such command: " + rest[0])}
 	case len(app.Commands) == 1:
 		rest = arrange(rest, app.Commands[0].Flags)
 	}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows are the only imports of corten's packages among themselves.
+var arrows = map[string][]string{
+	"corten":       {"libcontainer", "signals", "seccomp", "nsenter/plan"},
+	"libcontainer": {"rootfs", "seccomp", "cgroups", "nsenter", "nsenter/plan", "signals"},
+	"rootfs":       {"nsenter/plan"},
+	"seccomp":      {"nsenter/plan"},
+	"cgroups":      {"nsenter/plan"},
+	"nsenter":      {"nsenter/plan"},
+	"nsenter/plan": nil,
+	"signals":      nil,
+}
+
+func TestImportArrows(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-tags", "urfave_cli_no_docs", "-f", `{{.ImportPath}} {{.CgoFiles}} {{range .Imports}}{{.}} {{end}}`, ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		from := strings.TrimPrefix(fields[0], "corten/")
+		if from == fields[0] && from != "corten" {
+			continue
+		}
+		if fields[1] != "[]" {
+			t.Errorf("%s uses cgo", from)
+		}
+		allowed, known := arrows[from]
+		if !known {
+			t.Errorf("%s is in no place of the house", from)
+		}
+		for _, to := range fields[2:] {
+			if name, ours := strings.CutPrefix(to, "corten/"); ours && !slices.Contains(allowed, name) {
+				t.Errorf("%s imports %s", from, name)
+			}
+			if to == "os/signal" || to == "net" || to == "crypto/tls" {
+				t.Errorf("%s imports %s, which costs time at start", from, to)
+			}
+		}
+	}
+}
