@@ -110,11 +110,7 @@ func (s *spawn) start() (err error) {
 	if err != nil {
 		return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: err, Hint: cloneHint(err)}
 	}
-	if err := s.place(); err != nil {
-		s.abort()
-		return err
-	}
-	return nil
+	return s.failed(s.place())
 }
 
 func cloneHint(err error) string {
@@ -269,8 +265,12 @@ func (s *spawn) finish(hooks func() error) error {
 	return stepError(&s.compiled.Plan, &r)
 }
 
-// failed prefers the executor's own word to the broken pipe it left.
+// failed explains an error that comes of the executor's end by the record it
+// has left.
 func (s *spawn) failed(err error) error {
+	if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
 	for {
 		r, nextErr := s.executor.Next()
 		if nextErr != nil {
