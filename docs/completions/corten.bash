@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of corten for bash.
+
+_corten() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} root=() verb= i
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--root) root=(--root "${COMP_WORDS[++i]}") ;;
+		--log | --log-format | --rootless) ((i++)) ;;
+		-*) ;;
+		*)
+			verb=${COMP_WORDS[i]}
+			break
+			;;
+		esac
+	done
+	COMPREPLY=()
+	case $before in
+	--log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word") && return ;;
+	--rootless) [[ $verb ]] || { mapfile -t COMPREPLY < <(compgen -W "true false auto" -- "$word") && return; } ;;
+	--format) mapfile -t COMPREPLY < <(compgen -W "table json" -- "$word") && return ;;
+	--root | --bundle | -b) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	--log | --process | -p | --pid-file | --console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	esac
+	local words=
+	case $verb in
+	"") words="create delete exec features kill list plan ps run spec start state --root --log --log-format --debug --systemd-cgroup --rootless --version --help help" ;;
+	create) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
+	delete) words="--force --help" ;;
+	exec) words="--process --tty --detach --user --additional-gids --cwd --env --cap --no-new-privs --pid-file --console-socket --preserve-fds --ignore-paused --help" ;;
+	features) words="--help" ;;
+	kill) words="--all --help" ;;
+	list) words="--format --quiet --help" ;;
+	plan) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --json --help" ;;
+	ps) words="--format --help" ;;
+	run) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --detach --keep --no-subreaper --init --help" ;;
+	spec) words="--bundle --rootless --help" ;;
+	start) words="--help" ;;
+	state) words="--help" ;;
+	esac
+	case $verb in
+	start | state | kill | delete | ps | exec) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -o bashdefault -o default -F _corten corten
