@@ -74,6 +74,7 @@ func (r *Report) Caps(set string) uint64 {
 
 // MountPoint is one line of mountinfo.
 type MountPoint struct {
+	ID, Parent               string
 	Root, Path, Type, Source string
 	Options                  []string // of the mount
 	Propagation              []string // shared:N, master:N, unbindable
@@ -89,7 +90,7 @@ func (r *Report) Mounts() []MountPoint {
 		if dash < 6 || len(f) < dash+4 {
 			continue
 		}
-		all = append(all, MountPoint{Root: f[3], Path: f[4], Options: strings.Split(f[5], ","), Propagation: f[6:dash],
+		all = append(all, MountPoint{ID: f[0], Parent: f[1], Root: f[3], Path: f[4], Options: strings.Split(f[5], ","), Propagation: f[6:dash],
 			Type: f[dash+1], Source: f[dash+2], Super: strings.Split(f[dash+3], ",")})
 	}
 	return all
