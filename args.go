@@ -4,6 +4,9 @@ package main
 
 import (
 	"errors"
+	"flag"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,69 +15,118 @@ import (
 
 // Options may stand anywhere: `corten kill ID --all`, `corten delete ID -f`,
 // as scripts written for runc have them. The flag parser stops at the first
-// operand, so the words of a command are put in order here, once, before it
-// sees them. After the id of exec and ps all belongs to the user's command.
+// operand, so the words of a command are sorted here, once, before it sees
+// them. After the id of exec and ps all belongs to the user's command.
 
-// arrange returns the words of a command, its name first, with the flags before
-// the operands.
-func arrange(words []string, flags []cli.Flag) []string {
+// arrange sorts the words of a command, its name first, into flags with their
+// values, and operands.
+func arrange(words []string, known []cli.Flag) (flags, operands []string) {
 	name, words := words[0], words[1:]
-	if name == "exec" || name == "ps" {
-		return append([]string{name}, words...)
-	}
-	ordered := []string{name}
-	var operands []string
 	for len(words) > 0 {
-		var group []string
-		group, words = cut(words, flags, true)
-		ordered = append(ordered, group...)
-		if len(words) > 0 && words[0] == "--" {
-			operands, words = append(operands, words[1:]...), nil
+		var leading []string
+		leading, words = cut(words, known)
+		flags = append(flags, leading...)
+		if len(words) > 0 && words[0] == "--" || name == "exec" || name == "ps" {
+			if len(words) > 0 && words[0] == "--" {
+				words = words[1:]
+			}
+			return flags, append(operands, words...)
 		}
 		if len(words) > 0 {
 			operands, words = append(operands, words[0]), words[1:]
 		}
 	}
-	if len(operands) == 0 {
-		return ordered
-	}
-	// The last word may be a flag that lacks its value: a -- would be taken for it.
-	if n := len(ordered) - 1; n > 0 && strings.HasPrefix(ordered[n], "-") && takesValue(ordered[n], flags) {
-		return ordered
-	}
-	return append(append(ordered, "--"), operands...)
+	return flags, operands
 }
 
-// cut splits words after the leading flags and their values. A -- ends them
-// and is, with keep, left to the rest.
-func cut(words []string, flags []cli.Flag, keep bool) (leading, rest []string) {
-	for i := 0; i < len(words); i++ {
-		word := words[i]
-		if word == "--" && !keep {
-			return words[:i], words[i+1:]
-		}
-		if len(word) < 2 || word[0] != '-' || word == "--" {
-			return words[:i], words[i:]
-		}
-		if takesValue(word, flags) {
+// cut splits words after the leading flags and their values. -- is none.
+func cut(words []string, known []cli.Flag) (leading, rest []string) {
+	i := 0
+	for i < len(words) && len(words[i]) > 1 && words[i][0] == '-' && words[i] != "--" {
+		if f, _ := lookup(words[i], known); f != nil && !isSwitch(f) && !strings.Contains(words[i], "=") {
 			i++
 		}
+		i++
 	}
-	return words, nil
+	i = min(i, len(words))
+	return words[:i:i], words[i:]
 }
 
-// takesValue says whether the flag's value is the word after it.
-func takesValue(word string, flags []cli.Flag) bool {
-	name := strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")
-	for _, f := range flags {
-		for _, known := range f.Names() {
-			if known == name {
-				_, isBool := f.(*cli.BoolFlag)
-				return !isBool
-			}
+// lookup finds the flag that a word sets, and the first of its names.
+func lookup(word string, known []cli.Flag) (f cli.Flag, name string) {
+	word = strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")
+	word, _, _ = strings.Cut(word, "=")
+	for _, f := range known {
+		names := f.Names()
+		if slices.Contains(names, word) {
+			return f, names[0]
 		}
 	}
-	return false
+	return nil, ""
+}
+
+// isSwitch says whether a flag has no value.
+func isSwitch(f cli.Flag) bool {
+	_, ok := f.(*cli.BoolFlag)
+	return ok
+}
+
+// parse is the context of a command: its flags set from the words, inside the
+// context of the global ones. The app of the cli package, which would do it
+// too, takes five times as long: it is there for help.
+func parse(outer *cli.Context, command *cli.Command, flags, operands []string) (*cli.Context, error) {
+	set := flag.NewFlagSet(command.Name, flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	for _, f := range command.Flags {
+		if err := f.Apply(set); err != nil {
+			return nil, err
+		}
+	}
+	// A short name is another variable to the parser: make it the long one.
+	words := make([]string, 0, len(flags)+len(operands)+1)
+	for i := 0; i < len(flags); i++ {
+		f, name := lookup(flags[i], command.Flags)
+		_, value, glued := strings.Cut(flags[i], "=")
+		switch {
+		case f == nil:
+			words = append(words, flags[i])
+		case glued:
+			words = append(words, "--"+name+"="+value)
+		case isSwitch(f):
+			words = append(words, "--"+name)
+		case i+1 < len(flags):
+			i++
+			words = append(words, "--"+name, flags[i])
+		default:
+			words = append(words, "--"+name)
+			operands = nil // the parser must not take -- for the missing value
+		}
+	}
+	if len(operands) > 0 {
+		words = append(append(words, "--"), operands...)
+	}
+	if err := set.Parse(words); err == flag.ErrHelp {
+		return nil, err
+	} else if err != nil {
+		return nil, &misuse{command.Name, err}
+	}
+	c := cli.NewContext(nil, set, outer)
+	c.Command = command
+	return c, nil
+}
+
+// list is the value of a flag that may be given several times.
+type list []string
+
+func (l *list) Set(value string) error { *l = append(*l, value); return nil }
+func (l *list) String() string         { return strings.Join(*l, " ") }
+
+// listOf is what the flag of that name was given.
+func listOf(c *cli.Context, name string) []string {
+	if l, ok := c.Generic(name).(*list); ok {
+		return *l
+	}
+	return nil
 }
 
 // misuse is a command line that makes no sense.
@@ -87,17 +139,6 @@ func (m *misuse) Error() string { return m.err.Error() }
 
 // hint names the way to help.
 func (m *misuse) hint() string { return strings.TrimSpace("see corten "+m.command) + " --help" }
-
-// usageError is what the flag parser calls.
-func usageError(c *cli.Context, err error, subcommand bool) error {
-	switch {
-	case !subcommand:
-		return &misuse{"", err}
-	case c.Command.Name == "exec":
-		return execError{&misuse{"exec", err}}
-	}
-	return &misuse{c.Command.Name, err}
-}
 
 // operands returns the command's operands, which must be n, or n and more.
 func operands(c *cli.Context, n int, more bool) ([]string, error) {

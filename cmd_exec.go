@@ -22,10 +22,10 @@ func execCommand() *cli.Command {
 			&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"},
 			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "leave it running"},
 			&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`"},
-			&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "add the group `GID`"},
+			&cli.GenericFlag{Name: "additional-gids", Aliases: []string{"g"}, Value: new(list), Usage: "add the group `GID`"},
 			&cli.StringFlag{Name: "cwd", Usage: "start in `DIR`"},
-			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set `NAME=VALUE`"},
-			&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP`"},
+			&cli.GenericFlag{Name: "env", Aliases: []string{"e"}, Value: new(list), Usage: "set `NAME=VALUE`"},
+			&cli.GenericFlag{Name: "cap", Aliases: []string{"c"}, Value: new(list), Usage: "add the capability `CAP`"},
 			&cli.BoolFlag{Name: "no-new-privs", Usage: "it cannot gain privileges"},
 			&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write its pid to, digits only"},
 			&cli.StringFlag{Name: "console-socket", Usage: "unix `SOCKET` to send the master of its terminal to"},
@@ -52,11 +52,11 @@ func execOptions(c *cli.Context) (o libcontainer.ExecOptions, err error) {
 		return o, err
 	}
 	o = libcontainer.ExecOptions{
-		ID: args[0], Args: args[1:], Env: c.StringSlice("env"), Caps: c.StringSlice("cap"), Cwd: c.String("cwd"), User: c.String("user"),
+		ID: args[0], Args: args[1:], Env: listOf(c, "env"), Caps: listOf(c, "cap"), Cwd: c.String("cwd"), User: c.String("user"),
 		TTY: c.Bool("tty"), NoNewPrivs: c.Bool("no-new-privs"), Detach: c.Bool("detach"), IgnorePaused: c.Bool("ignore-paused"),
 		PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
 	}
-	for _, text := range c.StringSlice("additional-gids") {
+	for _, text := range listOf(c, "additional-gids") {
 		gid, err := strconv.ParseUint(text, 10, 32)
 		if err != nil || gid == 1<<32-1 {
 			return o, errors.New("--additional-gids " + quote(text) + " is not a group id")

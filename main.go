@@ -6,13 +6,13 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -99,39 +99,59 @@ func dispatch(words []string, log *logger) error {
 	if len(words) == 2 && (words[1] == "--version" || words[1] == "-version" || words[1] == "-v") {
 		return printVersion()
 	}
-	globals, rest := cut(words[1:], globalFlags(), false)
-	app := &cli.App{
-		Name: "corten", Usage: "run containers from OCI bundles", UsageText: "corten [global options] command [options] ID [arguments]",
-		Flags: globalFlags(), HideHelpCommand: true, HideVersion: true, DisableSliceFlagSeparator: true,
-		Compiled:       time.Unix(0, 0), // else looked up on disk
-		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   usageError,
-		Before:         func(c *cli.Context) error { return configure(c, log) },
-		Action: func(c *cli.Context) error {
-			if c.Bool("version") {
-				return printVersion()
-			}
-			return cli.ShowAppHelp(c)
-		},
+	whole := &cli.Command{Flags: globalFlags()}
+	globals, rest := cut(words[1:], whole.Flags)
+	if len(rest) > 0 && rest[0] == "--" {
+		rest = rest[1:]
+	}
+	c, err := parse(nil, whole, globals, nil)
+	switch {
+	case err == flag.ErrHelp || err == nil && len(rest) > 0 && rest[0] == "help":
+		return help("")
+	case err != nil:
+		return err
+	case c.Bool("version"):
+		return printVersion()
+	case len(rest) == 0:
+		return help("")
+	}
+	if err := configure(c, log); err != nil {
+		return err
 	}
 	for _, known := range commands {
-		if len(rest) == 0 || rest[0] == known.name || rest[0] == "help" {
-			command := known.define()
-			command.HideHelpCommand = true // a container may be called help
-			command.OnUsageError = usageError
-			app.Commands = append(app.Commands, command)
+		if rest[0] != known.name {
+			continue
 		}
+		command := known.define()
+		flags, operands := arrange(rest, command.Flags)
+		if c, err = parse(c, command, flags, operands); err == flag.ErrHelp {
+			return help(known.name)
+		}
+		if err == nil {
+			return command.Action(c)
+		}
+		if command.Name == "exec" {
+			return execError{err}
+		}
+		return err
 	}
-	switch {
-	case len(rest) == 0:
-	case rest[0] == "help":
-		globals, rest = append([]string{"--help"}, globals...), nil
-	case len(app.Commands) == 0:
-		return &misuse{"", errors.New("no such command: " + rest[0])}
-	case len(app.Commands) == 1:
-		rest = arrange(rest, app.Commands[0].Flags)
+	return &misuse{"", errors.New("no such command: " + rest[0])}
+}
+
+// help prints the help of a command, or of corten.
+func help(command string) error {
+	app := &cli.App{Name: "corten", Usage: "run containers from OCI bundles", UsageText: "corten [global options] command [options] ID [arguments]",
+		Flags: globalFlags(), HideHelpCommand: true, HideVersion: true}
+	words := []string{"corten", "--help"}
+	if command != "" {
+		words = []string{"corten", command, "--help"}
 	}
-	return app.Run(append(append([]string{"corten"}, globals...), rest...))
+	for _, known := range commands {
+		defined := known.define()
+		defined.HideHelpCommand = true
+		app.Commands = append(app.Commands, defined)
+	}
+	return app.Run(words)
 }
 
 // configure sets the log up and refuses impossible global options.
