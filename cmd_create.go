@@ -27,7 +27,7 @@ func createCommand() *cli.Command {
 // createFlags are those of create and run.
 func createFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR`ectory of config.json (default: the current one)"},
+		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` of config.json (default: the current one)"},
 		&cli.StringFlag{Name: "console-socket", Usage: "unix `SOCKET` to send the master of the container's terminal to"},
 		&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write the payload's pid to, digits only"},
 		&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors on, from 3 (after those of $LISTEN_FDS)"},

@@ -17,7 +17,7 @@ func specCommand() *cli.Command {
 		Name: "spec", Usage: "write a config.json to start from",
 		Description: "Exit status: 0; 1 on failure, which a config.json that is there is.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR`ectory to write it to (default: the current one)"},
+			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write it to (default: the current one)"},
 			&cli.BoolFlag{Name: "rootless", Usage: "for a container of a user who is not root"},
 		},
 		Action: func(c *cli.Context) error {

@@ -181,12 +181,12 @@ var runtimeLog func(format string, args ...any)
 
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "`DIR`ectory of the containers' state; only the caller may write it"},
+		&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "`DIR` of the containers' state; only the caller may write it"},
 		&cli.StringFlag{Name: "log", Usage: "append log lines to `FILE` (default: stderr)"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`FORMAT` of log lines: text or json"},
 		&cli.BoolFlag{Name: "debug", Usage: "log warnings at once, also when the command fails"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "make cgroups through systemd (not there yet: create and run refuse it)"},
-		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "true, false or auto: whether limits may be left out for lack of `PERMISSION`"},
+		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "`WHEN` limits may be left out for lack of permission: true, false or auto"},
 		&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"},
 	}
 }
