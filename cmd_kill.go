@@ -14,7 +14,7 @@ func killCommand() *cli.Command {
 		Description: "SIGNAL is a name with or without SIG, or a number; the default is SIGTERM.\n" +
 			"Exit status: 0; 1 on failure, which a stopped container is.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "signal every process of the container; a stopped one is no failure"},
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "SIGKILL goes to every process of the container; a stopped one is no failure"},
 		},
 		Action: func(c *cli.Context) error {
 			args, err := operands(c, 1, true)
