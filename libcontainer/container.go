@@ -140,11 +140,11 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 	if err != nil {
 		return nil, os.NewSyscallError("openat", err)
 	}
-	c := &container{id: o.ID, dir: os.NewFile(uintptr(fd), path.Join(r.Root, o.ID))}
+	c := &container{id: o.ID, dir: os.NewFile(uintptr(fd), path.Join(r.Root, o.ID)), loaded: config}
 	if err := flock(c.dir); err != nil {
 		return c, err
 	}
-	c.record = record{ID: o.ID, BootID: bootID(), Bundle: o.Bundle, Rootfs: config.Root.Path, Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring}
+	c.record = record{ID: o.ID, Bundle: o.Bundle, Rootfs: config.Root.Path, Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring}
 	if !path.IsAbs(c.Rootfs) {
 		c.Rootfs = path.Join(o.Bundle, c.Rootfs)
 	}
@@ -155,10 +155,7 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 	if err := compiled.Cgroup.Vacant(); err != nil {
 		return c, err
 	}
-	if err := c.journal(compiled.Cgroup); err != nil {
-		return c, err
-	}
-	return c, writeAt(c.dir, configFile, config.Raw)
+	return c, c.journal(compiled.Cgroup)
 }
 
 // create brings a container to its gate (o.gate) or its payload to life.
@@ -234,9 +231,13 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 	return writePIDFile(o.PIDFile, c.PID)
 }
 
-// running writes the state of a container whose process is there.
+// running writes the state of a container whose process is there. The executor
+// works meanwhile, and waits for it at its last barrier.
 func (c *container) running(pid int) (err error) {
-	c.PID = pid
+	if err := writeAt(c.dir, configFile, c.loaded.Raw); err != nil {
+		return err
+	}
+	c.PID, c.BootID = pid, bootID()
 	if _, c.StartTime, err = processStat(pid); err != nil {
 		return err
 	}

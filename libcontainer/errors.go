@@ -36,6 +36,9 @@ func stepError(p *plan.Plan, r *nsenter.Record) error {
 		e.Op, e.Err = "run "+s.Args[0].(string), errors.New(r.Text)
 		return e
 	}
+	if strings.Contains(r.Text, "Unknown parameter") {
+		e.Hint = ""
+	}
 	if r.Text != "" {
 		e.Err = wordedError{e.Err, r.Text}
 	}

@@ -78,8 +78,10 @@ func (r *Runtime) undo(c *container) error {
 	}
 	if len(paths) > 0 {
 		group := cgroups.Open(paths, parents...)
-		if err := group.Kill(); err != nil {
-			return err
+		if !vacated(paths) {
+			if err := group.Kill(); err != nil {
+				return err
+			}
 		}
 		if err := group.Remove(); err != nil {
 			return err
@@ -89,6 +91,17 @@ func (r *Runtime) undo(c *container) error {
 		r.warn("%v", err)
 	}
 	return r.forget(c)
+}
+
+// vacated removes the cgroups if that is all there is to do: most often, their
+// processes have ended.
+func vacated(paths []string) bool {
+	gone := true
+	for _, p := range paths {
+		err := unix.Rmdir(p)
+		gone = gone && (err == nil || err == unix.ENOENT)
+	}
+	return gone
 }
 
 // poststop runs the hooks of a container that was created; a failure is a

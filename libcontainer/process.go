@@ -198,10 +198,10 @@ func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
 	}
 	hooks() // under the filter, as runc has them
 	b.Signals(none)
+	b.Prctl(none, unix.PR_SET_PDEATHSIG, 0)
 	if reap {
 		b.Reap(plan.At("/annotations").Field("corten.init"))
 	}
-	b.Prctl(none, unix.PR_SET_PDEATHSIG, 0)
 	// The last call before execve: no descriptor of the host can be left.
 	// Defence against CVE-2024-21626.
 	b.CloseRange(none, 3+preserved)

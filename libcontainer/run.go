@@ -35,8 +35,12 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 	if o.Keep {
 		return status, err
 	}
-	if deleteErr := r.Delete(o.ID, true); err == nil {
-		err = deleteErr
+	undoErr := c.lock()
+	if undoErr == nil {
+		undoErr = r.undo(c)
+	}
+	if err == nil && !errors.Is(undoErr, ErrNotExist) {
+		err = undoErr
 	}
 	return status, err
 }

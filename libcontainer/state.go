@@ -73,7 +73,8 @@ type container struct {
 	id  string
 	dir *os.File
 	record
-	made bool // state.json is there: the container is more than begun
+	made   bool    // state.json is there: the container is more than begun
+	loaded *Config // config.json of the state directory, once it is read
 }
 
 // validID reports whether id can name a directory, a cgroup and a unit.
@@ -144,18 +145,25 @@ func (r *Runtime) open(id string, lock bool) (*container, error) {
 	}
 	c := &container{id: id, dir: dir}
 	if lock {
-		if err := flock(dir); err != nil {
+		if err := c.lock(); err != nil {
 			c.close()
 			return nil, err
 		}
-		// The holder before us may have removed it.
-		var st unix.Stat_t
-		if err := unix.Fstat(int(dir.Fd()), &st); err != nil || st.Nlink == 0 {
-			c.close()
-			return nil, ErrNotExist
-		}
 	}
 	return c, c.read()
+}
+
+// lock waits for the commands that change the container. The one before may
+// have removed it.
+func (c *container) lock() error {
+	if err := flock(c.dir); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(c.dir.Fd()), &st); err != nil || st.Nlink == 0 {
+		return ErrNotExist
+	}
+	return nil
 }
 
 func flock(dir *os.File) error {
@@ -327,11 +335,16 @@ func (c *container) state() (*State, error) {
 
 // config is the container's config.json as it was at create.
 func (c *container) config() (*Config, error) {
-	b, err := readAt(c.dir, configFile)
-	if err != nil {
-		return nil, err
+	if c.loaded == nil {
+		b, err := readAt(c.dir, configFile)
+		if err != nil {
+			return nil, err
+		}
+		if c.loaded, err = DecodeSpec(b); err != nil {
+			return nil, err
+		}
 	}
-	return DecodeSpec(b)
+	return c.loaded, nil
 }
 
 // processStat reads the state letter and the start time of a process.
