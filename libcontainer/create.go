@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"corten/cgroups"
+	"corten/nsenter/plan"
+	"corten/seccomp"
+)
+
+// CreateOptions are those of create and run.
+type CreateOptions struct {
+	ID, Bundle             string
+	PIDFile, ConsoleSocket string
+	PreserveFDs            int // all that are handed on, from 3
+	ListenFDs              int // how many of them are sockets of a service manager
+	NoPivot, NoNewKeyring  bool
+
+	// Of run only.
+	Detach, Keep, NoSubreaper, Init bool
+
+	gate    bool // create: wait for start
+	explain bool // plan: nothing is made
+}
+
+// prepare reads and compiles. It has no side effect but in the filter cache.
+func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
+	bundle, err := filepath.Abs(o.Bundle)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Bundle = bundle
+	config, err := Load(path.Join(bundle, "config.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, errors.New("JSON specification file config.json not found in " + bundle)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.SystemdCgroup {
+		return nil, nil, errors.New("--systemd-cgroup: the systemd cgroup driver is not supported yet")
+	}
+	if config.Process == nil {
+		return nil, nil, &plan.Error{At: plan.At("/process"), Err: errors.New("process property must not be empty")}
+	}
+	if err := terminalRules(config, o); err != nil {
+		return nil, nil, err
+	}
+	if err := checkHooks(config.Spec); err != nil {
+		return nil, nil, err
+	}
+	host, err := probe(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := host.filter(config, path.Join(r.Root, ".cache/seccomp")); err != nil {
+		return nil, nil, err
+	}
+	compiled, err := Compile(config, o, host)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range compiled.Warnings {
+		r.warn("%s", w)
+	}
+	return config, compiled, nil
+}
+
+// filter compiles linux.seccomp, or finds it compiled.
+func (h *Host) filter(config *Config, cache string) (err error) {
+	if config.Linux.Seccomp == nil {
+		return nil
+	}
+	at := plan.At("/linux/seccomp")
+	if err := seccomp.Validate(at, config.Linux.Seccomp); err != nil {
+		return err
+	}
+	if h.SeccompFlags, err = seccomp.Flags(at, config.Linux.Seccomp); err != nil {
+		return err
+	}
+	h.Seccomp, err = seccomp.Filter(at, config.SeccompRaw, cache)
+	return err
+}
+
+func terminalRules(config *Config, o *CreateOptions) error {
+	detached := o.Detach || o.gate
+	if o.explain {
+		return nil
+	}
+	switch at := plan.At("/process/terminal"); {
+	case config.Process.Terminal && detached && o.ConsoleSocket == "":
+		return &plan.Error{At: at, Err: errors.New("cannot allocate tty if corten will detach without setting console socket")}
+	case o.ConsoleSocket != "" && !(detached && config.Process.Terminal):
+		return &plan.Error{At: at, Err: errors.New("cannot use console socket if corten will not detach or allocate tty")}
+	}
+	return nil
+}
+
+// begin makes the state directory, which decides who has the id, and writes the
+// journal. Establishes: from here on undo finds everything.
+func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*container, error) {
+	root, err := r.rootDir(true)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if err := unix.Mkdirat(int(root.Fd()), o.ID, 0o711); err == unix.EEXIST {
+		return nil, ErrExist
+	} else if err != nil {
+		return nil, &os.PathError{Op: "mkdirat", Path: path.Join(r.Root, o.ID), Err: err}
+	}
+	fd, err := unix.Openat(int(root.Fd()), o.ID, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("openat", err)
+	}
+	c := &container{id: o.ID, dir: os.NewFile(uintptr(fd), path.Join(r.Root, o.ID)), loaded: config}
+	if err := flock(c.dir); err != nil {
+		return c, err
+	}
+	c.record = record{ID: o.ID, Bundle: o.Bundle, Rootfs: config.Root.Path, Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring}
+	if !path.IsAbs(c.Rootfs) {
+		c.Rootfs = path.Join(o.Bundle, c.Rootfs)
+	}
+	for _, dir := range compiled.Cgroup.Dirs {
+		c.Cgroups = append(c.Cgroups, dir.Path)
+	}
+	// Before they are in the journal: undo ends whoever is in those.
+	if err := compiled.Cgroup.Vacant(); err != nil {
+		return c, err
+	}
+	return c, c.journal(compiled.Cgroup)
+}
+
+// create brings a container to its gate (o.gate) or its payload to life.
+func (r *Runtime) create(o *CreateOptions, console int) (c *container, s *spawn, err error) {
+	if !validID(o.ID) {
+		return nil, nil, ErrInvalidID
+	}
+	config, compiled, err := r.prepare(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err = r.begin(o, config, compiled)
+	if c == nil {
+		return nil, nil, err
+	}
+	s = &spawn{r: r, compiled: compiled, console: console, gate: -1, init: -1, spec: config.Spec, process: config.Process}
+	if err == nil {
+		err = r.make(c, s, o)
+	}
+	if s.gate >= 0 {
+		unix.Close(s.gate)
+	}
+	if err != nil {
+		s.abort()
+		if undoErr := r.undo(c); undoErr != nil {
+			r.warn("%v", undoErr)
+		}
+		c.close()
+		return nil, nil, err
+	}
+	return c, s, nil
+}
+
+func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
+	if o.gate {
+		if s.gate, err = c.makeGate(); err != nil {
+			return err
+		}
+		b, err := s.compiled.Encode()
+		if err != nil {
+			return err
+		}
+		if err := writeAt(c.dir, planFile, b); err != nil {
+			return err
+		}
+	}
+	if s.group, err = s.compiled.Cgroup.Apply(); err != nil {
+		// It has undone itself, and what is there now is another's.
+		return errors.Join(err, c.journal(&cgroups.Plan{}))
+	}
+	defer s.group.Close()
+	if err := s.start(); err != nil {
+		return err
+	}
+	if err := c.running(s.executor.PID); err != nil {
+		return err
+	}
+	err = s.finish(func() error {
+		state := hookState(s.spec, o, "creating", c.PID)
+		if err := runHooks("prestart", s.spec.Hooks.Prestart, state); err != nil { //nolint:staticcheck // deprecated, and used
+			return err
+		}
+		return runHooks("createRuntime", s.spec.Hooks.CreateRuntime, state)
+	})
+	if err != nil {
+		return err
+	}
+	if !o.gate {
+		if err := r.poststart(c, s.spec.Hooks != nil); err != nil {
+			return err
+		}
+	}
+	return writePIDFile(o.PIDFile, c.PID)
+}
+
+// running writes the state of a container whose process is there. The executor
+// works meanwhile, and waits for it at its last barrier.
+func (c *container) running(pid int) (err error) {
+	if err := writeAt(c.dir, configFile, c.loaded.Raw); err != nil {
+		return err
+	}
+	c.PID, c.BootID = pid, bootID()
+	if _, c.StartTime, err = processStat(pid); err != nil {
+		return err
+	}
+	c.made = true
+	return c.write()
+}
+
+// makeGate makes exec.fifo and opens it both ways: as long as the executor
+// keeps that descriptor the fifo has a reader, which is how start and state
+// know that it waits.
+func (c *container) makeGate() (int, error) {
+	fd := int(c.dir.Fd())
+	if err := unix.Mkfifoat(fd, fifoFile, 0o600); err != nil {
+		return -1, &os.PathError{Op: "mkfifoat", Path: path.Join(c.dir.Name(), fifoFile), Err: err}
+	}
+	gate, err := unix.Openat(fd, fifoFile, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	return gate, os.NewSyscallError("openat", err)
+}
+
+// writePIDFile replaces name, digits alone, as a whole.
+func writePIDFile(name string, pid int) error {
+	if name == "" {
+		return nil
+	}
+	temporary := path.Join(path.Dir(name), "."+path.Base(name))
+	os.Remove(temporary)
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(itoa(int64(pid)))
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(temporary, name)
+	}
+	if err != nil {
+		os.Remove(temporary)
+	}
+	return err
+}
+
+// Create makes a container that waits for Start.
+func (r *Runtime) Create(o CreateOptions) error {
+	o.gate = true
+	console := -1
+	if o.ConsoleSocket != "" {
+		var err error
+		if console, err = dialConsole(o.ConsoleSocket); err != nil {
+			return err
+		}
+		defer unix.Close(console)
+	}
+	c, s, err := r.create(&o, console)
+	if err != nil {
+		return err
+	}
+	s.executor.Close()
+	c.close()
+	return nil
+}
