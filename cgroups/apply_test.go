@@ -49,7 +49,7 @@ func TestLimitsV1(t *testing.T) {
 }
 
 func TestPidsLimit(t *testing.T) {
-	h := needV1(t, "pids")
+	h := need(t, "pids")
 	c, _ := applied(t, h, "/corten-pids", &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(10))}})
 	out := filepath.Join(t.TempDir(), "out")
 	run(t, c, "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done 2>/dev/null; echo $! >"+out)
@@ -63,7 +63,7 @@ func TestPidsLimit(t *testing.T) {
 
 // A memory limit kills.
 func TestMemoryLimit(t *testing.T) {
-	h := needV1(t, "memory")
+	h := need(t, "memory")
 	c, _ := applied(t, h, "/corten-memory", &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(8 << 20)), Swap: ptr(int64(8 << 20))}})
 	if status := run(t, c, "exec dd if=/dev/zero of=/dev/null bs=64M count=1"); status != -1 {
 		t.Errorf("status %d, want SIGKILL", status)
@@ -257,7 +257,7 @@ func TestRemoveNested(t *testing.T) {
 
 // A limit the kernel refuses leaves no directory behind.
 func TestApplyUndone(t *testing.T) {
-	h := needV1(t, "cpuset")
+	h := need(t, "cpuset")
 	p, err := Compile(&specs.Spec{Linux: &specs.Linux{CgroupsPath: "/corten-undone/x", Resources: &specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "7000"}}}}, "x", h)
 	if err != nil {
 		t.Fatal(err)

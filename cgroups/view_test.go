@@ -68,11 +68,35 @@ func probed(t *testing.T) *Host {
 // needV1 skips unless the v1 controllers are mounted, with v2 beside or not.
 func needV1(t *testing.T, controllers ...string) *Host {
 	t.Helper()
+	h := need(t, controllers...)
+	for _, c := range controllers {
+		if h.Hierarchies[h.holder(c)].V2 {
+			t.Skip("needs the cgroup v1 controller " + c)
+		}
+	}
+	return h
+}
+
+// needV2 skips unless the v2 hierarchy has the controllers.
+func needV2(t *testing.T, controllers ...string) *Host {
+	t.Helper()
+	h := need(t, controllers...)
+	for _, c := range controllers {
+		if !h.Hierarchies[h.holder(c)].V2 {
+			t.Skip("needs the cgroup v2 controller " + c)
+		}
+	}
+	return h
+}
+
+// need skips unless the host has the controllers, of whichever version.
+func need(t *testing.T, controllers ...string) *Host {
+	t.Helper()
 	needRoot(t)
 	h := probed(t)
 	for _, c := range controllers {
-		if i := h.holder(c); i < 0 || h.Hierarchies[i].V2 {
-			t.Skip("needs the cgroup v1 controller " + c)
+		if h.holder(c) < 0 {
+			t.Skip("needs the cgroup controller " + c)
 		}
 	}
 	return h

@@ -90,6 +90,8 @@ func (h *Host) filter(config *Config, cache string) (err error) {
 	return err
 }
 
+// terminalRules says when a terminal has somebody to go to, in runc's words,
+// which its callers match.
 func terminalRules(config *Config, o *CreateOptions) error {
 	detached := o.Detach || o.gate
 	if o.explain {
@@ -97,9 +99,9 @@ func terminalRules(config *Config, o *CreateOptions) error {
 	}
 	switch at := plan.At("/process/terminal"); {
 	case config.Process.Terminal && detached && o.ConsoleSocket == "":
-		return &plan.Error{At: at, Err: errors.New("cannot allocate tty if corten will detach without setting console socket")}
+		return &plan.Error{At: at, Err: errors.New("cannot allocate tty if runc will detach without setting console socket")}
 	case o.ConsoleSocket != "" && !(detached && config.Process.Terminal):
-		return &plan.Error{At: at, Err: errors.New("cannot use console socket if corten will not detach or allocate tty")}
+		return &plan.Error{At: at, Err: errors.New("cannot use console socket if runc will not detach or allocate tty")}
 	}
 	return nil
 }

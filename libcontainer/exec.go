@@ -235,7 +235,7 @@ func (r *Runtime) exec(o *ExecOptions, console int) (*spawn, error) {
 		return nil, err
 	}
 	if process.Terminal && o.Detach && o.ConsoleSocket == "" {
-		return nil, errors.New("cannot allocate tty if corten will detach without setting console socket")
+		return nil, errors.New("cannot allocate tty if runc will detach without setting console socket")
 	}
 	host, err := probe(config)
 	if err != nil {
