@@ -314,8 +314,8 @@ func TestSurvivors(t *testing.T) {
 	c, _ := applied(t, probed(t), "/corten-survivor", nil)
 	cmd := started(t, c, "exec sleep 20")
 	eventually(t, "sleep", func() bool {
-		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", cmd.Process.Pid))
-		return string(comm) == "sleep\n"
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		return strings.Contains(string(stat), " (sleep) S ")
 	})
 	err := c.remove(0, time.Now().Add(20*time.Millisecond))
 	if want := fmt.Sprintf("processes left: %d (sleep, S)", cmd.Process.Pid); err == nil || !strings.HasSuffix(err.Error(), want) || strings.Contains(err.Error(), "\n") {

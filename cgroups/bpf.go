@@ -85,7 +85,9 @@ func (d *Devices) program() []instruction {
 	if d.Allow {
 		p = append(p, instruction{xor, found, 0, 1})
 	}
-	return append(p, instruction{op: exit})
+	// The verifier of 6.1 knows nothing of a register after an OR with another,
+	// and takes no answer that may be other than 0 or 1.
+	return append(p, instruction{and, found, 0, 1}, instruction{op: exit})
 }
 
 // looksAt computes base for rules of one type and access.
