@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"corten/nsenter/plan"
+)
+
+func TestMountsOverTheRootAndInsideProcAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		mount specs.Mount
+		text  string
+	}{
+		{specs.Mount{Destination: "/", Type: "tmpfs"}, "root itself"},
+		{specs.Mount{Destination: "/a/..", Type: "tmpfs"}, "root itself"},
+		{specs.Mount{Destination: "/", Options: []string{"remount", "ro"}}, "root itself"},
+		{specs.Mount{Destination: "/proc", Type: "tmpfs"}, "only a proc"},
+		{specs.Mount{Destination: "//proc/", Type: "tmpfs"}, "only a proc"},
+		{specs.Mount{Destination: "/sys/../proc", Type: "sysfs"}, "only a proc"},
+		{specs.Mount{Destination: "/proc", Type: "bind", Source: "/srv/proc"}, "only a proc"},
+		{specs.Mount{Destination: "/proc", Source: "proc", Options: []string{"bind"}}, "only a proc"},
+		{specs.Mount{Destination: "/proc/sys", Type: "tmpfs"}, "inside /proc"},
+		{specs.Mount{Destination: "/proc/self/attr", Type: "bind", Source: "/x"}, "inside /proc"},
+		{specs.Mount{Destination: "/proc/cpuinfo/x", Type: "bind", Source: "/x"}, "inside /proc"},
+		{specs.Mount{Destination: "/proc/../proc/net", Type: "bind", Source: "/x"}, "inside /proc"},
+	} {
+		_, err := build(box(sys, c.mount), Facts{})
+		wantError(t, err, "/mounts/1/destination", c.text)
+	}
+}
+
+func TestStatisticsFilesOfProcCanBeMountedOver(t *testing.T) {
+	for _, file := range overProc {
+		p := mustBuild(t, box(proc, specs.Mount{Destination: file, Type: "bind", Source: "/lxcfs" + file}), Facts{})
+		name := strings.TrimPrefix(file, "/proc/")
+		if calls := p.calls("mounts"); index(calls, 0, `target `+mounted(p, 0)+` "`+name+`" `) < 0 {
+			t.Errorf("%s is not looked up below the proc mount: %q", file, calls)
+		}
+	}
+	for _, m := range []specs.Mount{proc, {Destination: "/proc", Type: "bind", Source: "/proc/"}, {Destination: "/process", Type: "tmpfs"}, {Destination: "/proc", Options: []string{"remount", "ro"}}} {
+		if _, err := build(box(m), Facts{}); err != nil {
+			t.Errorf("%+v: %v", m, err)
+		}
+	}
+}
+
+func TestWhatNoMountCanBeIsRefusedAtItsField(t *testing.T) {
+	for _, c := range []struct {
+		mount    specs.Mount
+		at, text string
+	}{
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"ro", "size=1m"}}, "options/1", "filesystem-specific"},
+		{specs.Mount{Destination: "/a", Source: "/x", Options: []string{"mode=1", "rbind"}}, "options/0", "filesystem-specific"},
+		{specs.Mount{Destination: "/a", Type: "bind"}, "source", "needs a source"},
+		{specs.Mount{Destination: "/a"}, "type", "needs a type"},
+		{specs.Mount{Destination: "/a", Options: []string{"remount", "size=1"}}, "options/1", "flags of a mount only"},
+		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"ro", "tmpcopyup"}}, "options/1", "not handled yet"},
+		{specs.Mount{Destination: "/a", Type: "cgroup"}, "type", "no cgroup hierarchy"},
+	} {
+		_, err := build(box(c.mount), Facts{})
+		wantError(t, err, "/mounts/0/"+c.at, c.text)
+	}
+	_, err := build(box(specs.Mount{Destination: "/a", Type: "cgroup2"}), v1(true))
+	wantError(t, err, "/mounts/0/type", "v1")
+}
+
+// mounted is the slot of the new file system of mounts[i].
+func mounted(p *built, i int) string {
+	for _, s := range p.Steps {
+		if s.Op == plan.OpFsmount && s.At.String() == plan.At("/mounts").Index(i).Field("options").String() {
+			return s.Args[2].(plan.Slot).String()
+		}
+	}
+	return "none"
+}
+
+func TestTargetsAreFoundBelowTheInnermostAnchor(t *testing.T) {
+	below := specs.Mount{Destination: "/dev/pts/x", Type: "tmpfs"}
+	const root = -1
+	for _, c := range []struct {
+		name   string
+		mounts []specs.Mount
+		anchor int // index of the mount
+		want   string
+	}{
+		{"root", []specs.Mount{{Destination: "/a/b", Type: "tmpfs"}}, root, `"a/b"`},
+		{"dev", []specs.Mount{dev, {Destination: "/dev/shm", Type: "tmpfs"}}, 0, `"shm"`},
+		{"pts in dev", []specs.Mount{dev, pts, below}, 1, `"x"`},
+		{"no component", []specs.Mount{dev, {Destination: "/device/x", Type: "tmpfs"}}, root, `"device/x"`},
+		{"the mount itself", []specs.Mount{dev, {Destination: "/dev", Type: "tmpfs"}}, root, `"dev"`},
+		{"pts hidden by a later dev", []specs.Mount{dev, pts, dev, below}, 2, `"pts/x"`},
+		{"dev hidden by a bind mount", []specs.Mount{dev, {Destination: "/dev", Type: "bind", Source: "/x"}, {Destination: "/dev/y", Type: "tmpfs"}}, root, `"dev/y"`},
+	} {
+		p := mustBuild(t, box(c.mounts...), Facts{})
+		calls, slot := p.calls("mounts"), "s0"
+		if c.anchor != root {
+			slot = mounted(p, c.anchor)
+		}
+		last := ""
+		for _, call := range calls {
+			if strings.HasPrefix(call, "target ") {
+				last = call
+			}
+		}
+		if !strings.HasPrefix(last, "target "+slot+" "+c.want+" ") {
+			t.Errorf("%s: %s, want %s below %s", c.name, last, c.want, slot)
+		}
+	}
+}
+
+func TestProcAndSysAreMountedOnRealDirectoriesOnly(t *testing.T) {
+	for _, m := range []specs.Mount{proc, sys, {Destination: "/other", Type: "proc"}} {
+		p := mustBuild(t, box(m), Facts{})
+		i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Op == plan.OpMoveMount && s.At.String() == "/mounts/0/destination" })
+		to, opened := p.Steps[i].Args[1], 0
+		for _, s := range p.Steps[:i] {
+			if s.Op == plan.OpOpenat2 && s.Args[5] == to && s.At.String() == "/mounts/0/destination" {
+				if opened++; !strings.Contains(s.Call(), "|NO_SYMLINKS") {
+					t.Errorf("%s: %s", m.Type, s.Call())
+				}
+			}
+			if s.Op == plan.OpTarget && s.Args[3] == to {
+				t.Errorf("%s is mounted where a link leads: %s", m.Type, s.Call())
+			}
+		}
+		if opened != 2 {
+			t.Errorf("%s: target opened in %d steps", m.Type, opened)
+		}
+	}
+}
+
+func TestOtherTargetsAreRefusedWhenALinkLedIntoProc(t *testing.T) {
+	for _, m := range []specs.Mount{{Destination: "/a", Type: "tmpfs"}, {Destination: "/a", Type: "bind", Source: "/x"}, group} {
+		p := mustBuild(t, box(proc, m), v2(true))
+		checked := false
+		for _, s := range p.Steps {
+			switch {
+			case s.At.String() != "/mounts/1/destination":
+			case s.Op == plan.OpCheck && s.Args[3] == uint64(plan.CheckNot|0x9fa0):
+				checked = true
+			case s.Op == plan.OpMoveMount && !checked:
+				t.Errorf("%s %s before its check", m.Type, s.Call())
+			}
+		}
+	}
+}
+
+func TestABindIsASlaveUnlessItAsksForMore(t *testing.T) {
+	for options, want := range map[string][]string{
+		"":                {"0 0 MS_SLAVE"},
+		"private":         {"0 0 MS_SLAVE", "0 0 MS_PRIVATE"},
+		"rbind":           {"AT_RECURSIVE 0 0 MS_SLAVE"},
+		"rbind rslave":    {"AT_RECURSIVE 0 0 MS_SLAVE"},
+		"rbind rprivate":  {"AT_RECURSIVE 0 0 MS_SLAVE", "AT_RECURSIVE 0 0 MS_PRIVATE"},
+		"rbind private":   {"AT_RECURSIVE 0 0 MS_SLAVE", "0 0 MS_PRIVATE"},
+		"shared":          {"0 0 MS_SHARED"},
+		"rbind rshared":   {"AT_RECURSIVE 0 0 MS_SHARED"},
+		"ro nosuid":       {"0 0 MS_SLAVE", "RDONLY|NOSUID 0 0"},
+		"rw":              {"0 0 MS_SLAVE", "0 RDONLY 0"},
+		"rbind ro rnodev": {"AT_RECURSIVE 0 0 MS_SLAVE", "RDONLY 0 0", "AT_RECURSIVE NODEV 0 0"},
+		"noatime":         {"0 0 MS_SLAVE", "NOATIME ATIME_MASK 0"},
+	} {
+		m := specs.Mount{Destination: "/a", Source: "/x", Type: "bind", Options: strings.Fields(options)}
+		calls := mustBuild(t, box(m), Facts{}).calls("mounts")
+		var got []string
+		for _, c := range calls {
+			if rest, ok := strings.CutPrefix(c, "mount_setattr s1 AT_EMPTY_PATH"); ok {
+				got = append(got, strings.TrimLeft(rest, "| "))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", options, got, want)
+		}
+		if move := index(calls, 0, "move_mount"); index(calls, move, "mount_setattr") >= 0 {
+			t.Errorf("%s: attributes change after it is visible", options)
+		}
+	}
+}
+
+func TestAttributesOfANewFileSystemAreSetBeforeItIsVisible(t *testing.T) {
+	m := specs.Mount{Destination: "/a", Type: "ext4", Source: "/dev/x", Options: []string{"nosuid", "rnoexec", "rprivate", "data=ordered", "sync"}}
+	calls := mustBuild(t, box(m), Facts{}).calls("mounts")
+	move := index(calls, 0, "move_mount")
+	for _, want := range []string{`fsconfig s1 SET_STRING "source" "/dev/x"`, `fsconfig s1 SET_STRING "data" "ordered"`, `fsconfig s1 SET_FLAG "sync"`,
+		"fsmount s1 NOSUID", "mount_setattr s2 AT_EMPTY_PATH|AT_RECURSIVE 0 0 MS_PRIVATE", "mount_setattr s2 AT_EMPTY_PATH|AT_RECURSIVE NOEXEC 0 0"} {
+		if i := index(calls, 0, want); i < 0 || i > move {
+			t.Errorf("%s is call %d, the mount %d", want, i, move)
+		}
+	}
+}
+
+func TestLongLowerdirsAreGivenOneByOne(t *testing.T) {
+	long := strings.Repeat("/layer", 20)
+	for value, want := range map[string][]string{
+		"/a:/b":                            {`"lowerdir" "/a:/b"`},
+		long + ":" + long + "/2":           nil, // below
+		long + "/1:/2:" + long + long[:20]: {`"lowerdir+" "` + long + `/1"`, `"lowerdir+" "/2"`, `"lowerdir+" "` + long + long[:20] + `"`},
+	} {
+		m := specs.Mount{Destination: "/u", Type: "overlay", Options: []string{"lowerdir=" + value}}
+		var got []string
+		for _, c := range mustBuild(t, box(m), Facts{}).calls("mounts") {
+			if rest, ok := strings.CutPrefix(c, "fsconfig s1 SET_STRING "); ok {
+				got = append(got, rest)
+			}
+		}
+		if want == nil {
+			want = []string{`"lowerdir" "` + value + `"`}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d bytes: %q", len(value), got)
+		}
+	}
+}
+
+func TestARemountChangesWhatIsThereAndNothingElse(t *testing.T) {
+	m := specs.Mount{Destination: "/a", Source: "/nowhere", Options: []string{"remount", "bind", "nodev", "rw", "rro"}}
+	p := mustBuild(t, box(m), Facts{})
+	if len(p.Inputs) != 1 {
+		t.Errorf("inputs: %+v", p.Inputs[1:])
+	}
+	want := []string{`openat2 s0 "a" O_PATH|O_CLOEXEC 00 IN_ROOT|NO_MAGICLINKS`, "mount_setattr s1 AT_EMPTY_PATH NODEV RDONLY 0",
+		"mount_setattr s1 AT_EMPTY_PATH|AT_RECURSIVE RDONLY 0 0", "close s1"}
+	if calls := p.calls("mounts"); len(calls) != 4 || !strings.HasPrefix(calls[0], want[0]) || !slices.Equal(calls[1:], want[1:]) {
+		t.Errorf("%q", calls)
+	}
+}
+
+func v2(cgroupNS bool) Facts {
+	return Facts{CgroupNS: cgroupNS, Hierarchies: []Hierarchy{{Mount: "/sys/fs/cgroup", V2: true, Cgroup: "/sys/fs/cgroup/box"}}}
+}
+
+func v1(cgroupNS bool) Facts {
+	return Facts{CgroupNS: cgroupNS, Hierarchies: []Hierarchy{
+		{Mount: "/sys/fs/cgroup/cpu,cpuacct", Controllers: []string{"cpu", "cpuacct"}, Cgroup: "/sys/fs/cgroup/cpu,cpuacct/box"},
+		{Mount: "/sys/fs/cgroup/systemd", Name: "systemd", Cgroup: "/sys/fs/cgroup/systemd/box"},
+		{Mount: "/sys/fs/cgroup/unified", V2: true, Cgroup: "/sys/fs/cgroup/unified/box"}}}
+}
+
+func TestCgroupsAreReadOnlyWithoutANamespaceOfTheirOwn(t *testing.T) {
+	for _, facts := range []Facts{v2(false), v2(true), v1(false), v1(true)} {
+		calls := mustBuild(t, box(sys, group), facts).calls("mounts")
+		text := strings.Join(calls[index(calls, 0, "fsopen \"sysfs\"")+1:], "\n")
+		if strings.Contains(text, "RDONLY") == facts.CgroupNS {
+			t.Errorf("cgroup namespace %v:\n%s", facts.CgroupNS, text)
+		}
+	}
+}
+
+func TestHierarchiesOfV1AreNewMountsOrTheContainersOwnDirectories(t *testing.T) {
+	p := mustBuild(t, box(sys, group), v1(true))
+	calls := p.calls("mounts")
+	for _, want := range []string{`SET_FLAG "cpu"`, `SET_FLAG "cpuacct"`, `symlinkat "cpu,cpuacct" ` + mounted(p, 1) + ` "cpuacct"`, `SET_FLAG "none"`, `SET_STRING "name" "systemd"`} {
+		if !slices.ContainsFunc(calls, func(c string) bool { return strings.Contains(c, want) }) {
+			t.Errorf("no %s in %q", want, calls)
+		}
+	}
+	if len(p.Inputs) != 1 || count(calls, `fsopen "cgroup"`) != 2 {
+		t.Errorf("%d inputs, %d new mounts", len(p.Inputs), count(calls, `fsopen "cgroup"`))
+	}
+	for _, facts := range []Facts{v1(false), func() Facts { f := v1(true); f.UserNS = true; return f }()} {
+		p = mustBuild(t, box(sys, group, specs.Mount{Destination: "/again", Type: "cgroup"}), facts)
+		var paths []string
+		for i, in := range p.Inputs {
+			if in.Kind == plan.KindCgroup {
+				paths = append(paths, in.Path)
+				slot := plan.Slot(i).String()
+				if calls := p.calls("mounts"); count(calls, "move_mount "+slot+" ") != 1 || !slices.Contains(calls, "close "+slot) {
+					t.Errorf("%s is not bound once: %q", in.Path, calls)
+				}
+			}
+		}
+		own := []string{"/sys/fs/cgroup/cpu,cpuacct/box", "/sys/fs/cgroup/systemd/box"}
+		if !slices.Equal(paths, append(own, own...)) {
+			t.Errorf("inputs %q", paths)
+		}
+	}
+}
