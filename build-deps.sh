@@ -29,6 +29,7 @@ checks() {
 	demo
 	peers
 	want /usr/bin/aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+	want /usr/aarch64-linux-gnu/include/asm/errno.h linux-libc-dev-arm64-cross
 	want /usr/bin/clang clang
 	want /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a libclang-rt-14-dev
 	want /usr/bin/strace strace
