@@ -15,8 +15,9 @@ import (
 )
 
 // views are commands that end with "$@", run in a mount namespace of their own.
+// A new mount of cgroup2 would take options such as nsdelegate from the host's.
 var views = map[string]string{
-	"unified": `umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"`,
+	"unified": `if cd /sys/fs/cgroup/unified 2>/dev/null; then mount --bind . /mnt && cd / && umount -R /sys/fs/cgroup && mount --move /mnt /sys/fs/cgroup; fi && exec "$@"`,
 	"legacy":  `umount /sys/fs/cgroup/unified && exec "$@"`,
 	"none":    `umount -R /sys/fs/cgroup && exec "$@"`,
 }

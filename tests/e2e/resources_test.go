@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func cgroupOf(t *testing.T, b *bundle.Bundle, controller string) string {
 	path := ""
 	for line := range strings.Lines(text) {
 		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if part[1] == controller {
+		if slices.Contains(strings.Split(part[1], ","), controller) {
 			return bundle.CgroupDir(controller, part[2])
 		}
 		if part[1] == "" {
