@@ -67,7 +67,7 @@ func (c *Compiled) attaches() bool {
 // config, options and facts give the same plan, and the kernel is not asked.
 // THE ORDER of everything is here, a line a phase, each with its reason.
 func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
-	spec, c, b, none := config.Spec, &Compiled{}, plan.NewBuilder(), plan.Pointer{}
+	spec, c, b, payload := config.Spec, &Compiled{}, plan.NewBuilder(), plan.At("/process")
 	var err error
 	if c.Cgroup, err = cgroups.Compile(spec, o.ID, host.Cgroups); err != nil {
 		return nil, err
@@ -100,14 +100,14 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	p.sets, c.Warnings = capabilities(spec.Process.Capabilities, host.available(p.userNS))
 
 	// Life: nothing half-made survives the runtime (I1).
-	b.Prctl(none, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
-	b.Umask(none, 0) // modes of what is made are exact
-	b.Setsid(none)   // first, since a terminal must be the session's (I31)
+	b.Prctl(payload, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	b.Umask(payload, 0) // modes of what is made are exact
+	b.Setsid(payload)   // first, since a terminal must be the session's (I31)
 
 	// Namespaces.
 	c.enter(b, spec, &n, host)
 	if !o.NoNewKeyring {
-		b.KeyctlSession(none, "")
+		b.KeyctlSession(payload, "")
 		b.Tolerate("ENOSYS", "EPERM", "EACCES", "EDQUOT")
 	}
 	if n.fresh&unix.CLONE_NEWNET != 0 {
@@ -150,7 +150,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		p.compileTerminal(peer)
 	}
 	for i, slot := range preserved {
-		b.Dup3(none, slot, uint64(3+i))
+		b.Dup3(payload, slot, uint64(3+i))
 	}
 	// Late, because a small limit must not starve the steps above.
 	if p.userNS && len(spec.Process.Rlimits) > 0 {
@@ -164,9 +164,9 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	// The point of no return: created, and start's to decide; or, in run, as
 	// soon as the state is on disk.
 	if gate != plan.None {
-		b.Gate(none, gate)
+		b.Gate(payload, gate)
 	} else {
-		c.wait(b, none, barrierCommit)
+		c.wait(b, payload, barrierCommit)
 	}
 	p.compileExec(o.Init || spec.Annotations["corten.init"] == "true", uint64(len(preserved)), func() {
 		if h := spec.Hooks; h != nil {
@@ -211,14 +211,14 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 	}
 	if n.fork {
 		b.Fork(namespaceAt(spec, unix.CLONE_NEWPID))
-		b.Prctl(plan.Pointer{}, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
-		b.Setsid(plan.Pointer{})
+		b.Prctl(plan.At("/process"), unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+		b.Setsid(plan.At("/process"))
 	}
 	if !placed && c.attaches() {
-		c.wait(b, plan.Pointer{}, barrierPlaced)
+		c.wait(b, plan.At("/process"), barrierPlaced)
 	}
 	// Nobody may trace a half-made container. Defence against CVE-2016-9962.
-	b.Prctl(plan.Pointer{}, unix.PR_SET_DUMPABLE, 0)
+	b.Prctl(plan.At("/process"), unix.PR_SET_DUMPABLE, 0)
 }
 
 func (c *Compiled) names(b *plan.Builder, spec *specs.Spec) {

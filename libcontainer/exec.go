@@ -124,7 +124,7 @@ func (o *ExecOptions) capabilities(p *specs.Process) error {
 // CompileExec turns a process into the plan that runs it in the container made
 // of config. Pure, as Compile is.
 func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host) *Compiled {
-	c, b, none := &Compiled{Cgroup: &cgroups.Plan{Into: -1}}, plan.NewBuilder(), plan.Pointer{}
+	c, b, payload := &Compiled{Cgroup: &cgroups.Plan{Into: -1}}, plan.NewBuilder(), plan.At("/process")
 	init := b.Input(plan.Input{At: plan.At("/linux/namespaces"), Kind: plan.KindPidfd})
 	console := plan.None
 	if spec.Terminal {
@@ -139,30 +139,30 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	p := &process{b: b, spec: spec, facts: host, userNS: userNS, setgroups: true}
 	p.sets, c.Warnings = capabilities(spec.Capabilities, host.available(userNS))
 
-	b.Prctl(none, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
-	b.Umask(none, 0)
+	b.Prctl(payload, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	b.Umask(payload, 0)
 	// Before the first step into the container, whose processes could
 	// otherwise trace this one. Defence against CVE-2016-9962.
-	c.wait(b, none, barrierPlaced)
-	b.Prctl(none, unix.PR_SET_DUMPABLE, 0)
+	c.wait(b, payload, barrierPlaced)
+	b.Prctl(payload, unix.PR_SET_DUMPABLE, 0)
 	// All at once, by the process itself: no path of /proc, no half-joined state.
 	b.Setns(plan.At("/linux/namespaces"), init, flags)
-	b.Close(none, init)
+	b.Close(payload, init)
 	if userNS {
 		b.Setresgid(plan.At("/linux/uidMappings"), 0)
 		b.Setresuid(plan.At("/linux/uidMappings"), 0)
-		b.Prctl(none, unix.PR_SET_DUMPABLE, 0)
+		b.Prctl(payload, unix.PR_SET_DUMPABLE, 0)
 	}
 	if flags&unix.CLONE_NEWPID != 0 {
 		// Only now does the container see the process, and it holds nothing
 		// of the host any more.
 		c.forks = true
 		b.Fork(namespaceAt(config.Spec, unix.CLONE_NEWPID))
-		b.Prctl(none, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+		b.Prctl(payload, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
 	}
-	b.Setsid(none)
+	b.Setsid(payload)
 	if !o.noNewKeyring {
-		b.KeyctlSession(none, "")
+		b.KeyctlSession(payload, "")
 		b.Tolerate("ENOSYS", "EPERM", "EACCES", "EDQUOT")
 	}
 	root := b.Slot()
@@ -172,12 +172,12 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 		peer = rootfs.Terminal(b, root, spec.ConsoleSize, console)
 	}
 	p.compileCwd(root)
-	b.Done(none, root)
+	b.Done(payload, root)
 	if peer != plan.None {
 		p.compileTerminal(peer)
 	}
 	for i, slot := range preserved {
-		b.Dup3(none, slot, uint64(3+i))
+		b.Dup3(payload, slot, uint64(3+i))
 	}
 	if userNS && len(spec.Rlimits) > 0 {
 		c.wait(b, plan.At("/process/rlimits"), barrierRlimits)
@@ -186,7 +186,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	}
 	p.compileCredentials()
 	p.compileLookup()
-	c.wait(b, none, barrierCommit)
+	c.wait(b, payload, barrierCommit)
 	p.compileExec(false, uint64(len(preserved)), func() {})
 	c.Plan = b.Plan
 	return c

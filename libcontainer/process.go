@@ -132,8 +132,8 @@ func (p *process) compileCredentials() {
 	b.CheckCaps(caps, p.sets.bounding, p.sets.effective, p.sets.permitted, p.sets.inheritable, p.sets.ambient)
 
 	// Again, because the change of user has reset both.
-	b.Prctl(plan.Pointer{}, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
-	b.Prctl(plan.Pointer{}, unix.PR_SET_DUMPABLE, 0)
+	b.Prctl(plan.At("/process"), unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	b.Prctl(plan.At("/process"), unix.PR_SET_DUMPABLE, 0)
 	umask := uint64(0o022)
 	if p.spec.User.Umask != nil {
 		umask = uint64(*p.spec.User.Umask)
@@ -192,19 +192,19 @@ func uniqueEnvironment(env []string) []string {
 // compileExec is the end of every plan. After the gate of a created container,
 // because its filter may forbid what waiting needs.
 func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
-	b, none := p.b, plan.Pointer{}
+	b, payload := p.b, plan.At("/process")
 	if p.spec.NoNewPrivileges && p.facts.Seccomp != nil {
 		b.Seccomp(plan.At("/linux/seccomp"), p.facts.SeccompFlags, p.facts.Seccomp)
 	}
 	hooks() // under the filter, as runc has them
-	b.Signals(none)
-	b.Prctl(none, unix.PR_SET_PDEATHSIG, 0)
+	b.Signals(payload)
+	b.Prctl(payload, unix.PR_SET_PDEATHSIG, 0)
 	if reap {
 		b.Reap(plan.At("/annotations").Field("corten.init"))
 	}
 	// The last call before execve: no descriptor of the host can be left.
 	// Defence against CVE-2024-21626.
-	b.CloseRange(none, 3+preserved)
+	b.CloseRange(payload, 3+preserved)
 	env := uniqueEnvironment(p.spec.Env)
 	if p.listen > 0 {
 		env = append(env, "LISTEN_FDS="+itoa(int64(p.listen)), "LISTEN_PID=1")

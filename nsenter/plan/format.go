@@ -3,9 +3,12 @@
 package plan
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // String is the op's name in ops.def.
@@ -18,7 +21,7 @@ func (op Op) String() string {
 
 // Call is the step as a call: the op and its arguments, with flags by name.
 func (s *Step) Call() string {
-	var b strings.Builder
+	var b bytes.Buffer
 	b.WriteString(s.Op.String())
 	signature := ops[s.Op].signature
 	for i, arg := range s.Args {
@@ -30,9 +33,17 @@ func (s *Step) Call() string {
 		case Slot:
 			b.WriteString(arg.String())
 		case uint64:
-			b.WriteString(number(s.Op, i, arg, s.Args))
+			if text := s.word(i, arg); text != "" {
+				b.WriteString(text)
+			} else {
+				b.Truncate(b.Len() - 1)
+			}
 		case string:
-			b.WriteString(strconv.Quote(arg))
+			if s.Op == OpFsconfig && arg == "" {
+				b.Truncate(b.Len() - 1) // a flag has no value, a command no key
+			} else {
+				b.WriteString(strconv.Quote(arg))
+			}
 		case []string:
 			b.WriteString(list(arg))
 		case []byte:
@@ -50,6 +61,61 @@ func (s *Step) Call() string {
 		}
 	}
 	return b.String()
+}
+
+// word prints the number that is argument i; "" leaves it out, where it says
+// nothing.
+func (s *Step) word(i int, n uint64) string {
+	name := ops[s.Op].args[i]
+	switch {
+	case s.Op == OpOpenat2 && n == 0 && name != "flags",
+		s.Op == OpMountSetattr && n == 0, s.Op == OpCheck && n == 0, s.Op == OpFsmount && n == 0:
+		return ""
+	case s.Op == OpMountSetattr && name != "flags":
+		return name + " " + number(s.Op, i, n)
+	case name == "rdev", name == "dev":
+		if s.Args[i-1].(uint64)&unix.S_IFMT == unix.S_IFREG {
+			return ""
+		}
+		return strconv.FormatUint(uint64(unix.Major(n)), 10) + ":" + strconv.FormatUint(uint64(unix.Minor(n)), 10)
+	case s.Op == OpCheck && name == "mode":
+		return fileType(n)
+	case s.Op == OpMknodat && name == "mode":
+		return fileType(n) + " 0" + strconv.FormatUint(n&0o7777, 8)
+	case s.Op == OpCheck && n&CheckNot != 0:
+		return "not in " + magicName(n&^CheckNot)
+	case s.Op == OpCheck:
+		return "in " + magicName(n)
+	}
+	return number(s.Op, i, n)
+}
+
+// fileType is the type in a mode, as inode(7) names it.
+func fileType(mode uint64) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFCHR:
+		return "character device"
+	case unix.S_IFBLK:
+		return "block device"
+	case unix.S_IFDIR:
+		return "directory"
+	case unix.S_IFREG:
+		return "regular file"
+	case unix.S_IFIFO:
+		return "fifo"
+	}
+	return "0" + strconv.FormatUint(mode, 8)
+}
+
+// magicName is a file system type by its number (statfs(2)).
+func magicName(magic uint64) string {
+	switch magic {
+	case unix.PROC_SUPER_MAGIC:
+		return "proc"
+	case unix.DEVPTS_SUPER_MAGIC:
+		return "devpts"
+	}
+	return "0x" + strconv.FormatUint(magic, 16)
 }
 
 // String is "cwd", or the slot's number after an s.

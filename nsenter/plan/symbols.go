@@ -47,14 +47,14 @@ func values() map[Op]map[int][]symbol {
 // octal are the arguments that are modes.
 func octal() map[Op]map[int]bool {
 	return map[Op]map[int]bool{
-		OpOpenat2: {3: true}, OpTarget: {2: true}, OpMkdirat: {2: true}, OpMknodat: {2: true}, OpUmask: {0: true}, OpCheck: {1: true},
+		OpOpenat2: {3: true}, OpTarget: {2: true}, OpMkdirat: {2: true}, OpUmask: {0: true},
 	}
 }
 
 // hex are the arguments that are sets or packed numbers.
 func hex() map[Op]map[int]bool {
 	return map[Op]map[int]bool{
-		OpCheck: {2: true, 3: true}, OpMknodat: {3: true}, OpCapbset: {0: true}, OpCapset: {0: true, 1: true, 2: true},
+		OpCapbset: {0: true}, OpCapset: {0: true, 1: true, 2: true},
 		OpCapAmbient: {0: true}, OpCheckCaps: {0: true, 1: true, 2: true, 3: true, 4: true}, OpSeccomp: {0: true}, OpIoctlTiocgptpeer: {1: true},
 	}
 }
@@ -80,7 +80,7 @@ var rlimitNames = []symbol{{unix.RLIMIT_CPU, "CPU"}, {unix.RLIMIT_FSIZE, "FSIZE"
 
 // number prints argument i of op with the names above; what no name covers is
 // added in hexadecimal.
-func number(op Op, i int, n uint64, _ []any) string {
+func number(op Op, i int, n uint64) string {
 	for _, v := range values()[op][i] {
 		if v.value == n {
 			return v.name
@@ -90,8 +90,6 @@ func number(op Op, i int, n uint64, _ []any) string {
 		return flagNames(names, n)
 	}
 	switch {
-	case op == OpCheck && i == 3 && n&CheckNot != 0:
-		return "not 0x" + strconv.FormatUint(n&^CheckNot, 16)
 	case octal()[op][i]:
 		return "0" + strconv.FormatUint(n, 8)
 	case hex()[op][i]:
