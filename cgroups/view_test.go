@@ -17,7 +17,7 @@ import (
 // views are commands that end with "$@", run in a mount namespace of their own.
 // A new mount of cgroup2 would take options such as nsdelegate from the host's.
 var views = map[string]string{
-	"unified": `if cd /sys/fs/cgroup/unified 2>/dev/null; then mount --bind . /mnt && cd / && umount -R /sys/fs/cgroup && mount --move /mnt /sys/fs/cgroup; fi && exec "$@"`,
+	"unified": `if [ -d /sys/fs/cgroup/unified ]; then mount --bind /sys/fs/cgroup/unified /mnt && umount -R /sys/fs/cgroup && mount --move /mnt /sys/fs/cgroup; fi && exec "$@"`,
 	"legacy":  `umount /sys/fs/cgroup/unified && exec "$@"`,
 	"none":    `umount -R /sys/fs/cgroup && exec "$@"`,
 }
