@@ -37,6 +37,7 @@ checks() {
 	want /usr/bin/podman podman
 	want /usr/bin/conmon conmon
 	want /usr/bin/file file
+	want /bin/ps procps
 }
 
 case ${1:-build} in

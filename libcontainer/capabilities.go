@@ -6,15 +6,9 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-)
 
-// capabilityNames are the names of capabilities(7) in the order of their
-// numbers, without CAP_.
-var capabilityNames = [...]string{"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
-	"SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-	"SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-	"SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-	"MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE"}
+	"corten/nsenter/plan"
+)
 
 // capabilitySets are the five sets of a process, bit n for capability n.
 type capabilitySets struct {
@@ -45,11 +39,11 @@ func capabilities(c *specs.LinuxCapabilities, available uint64) (sets capability
 	sets = capabilitySets{read("bounding", c.Bounding), read("effective", c.Effective), read("permitted", c.Permitted),
 		read("inheritable", c.Inheritable), read("ambient", c.Ambient)}
 	if extra := sets.effective &^ sets.permitted; extra != 0 {
-		warnings = append(warnings, "process.capabilities.effective: not permitted, so ignored: "+capabilityList(extra))
+		warnings = append(warnings, "process.capabilities.effective: not permitted, so ignored: "+plan.CapabilityList(extra))
 		sets.effective &= sets.permitted
 	}
 	if extra := sets.ambient &^ (sets.permitted & sets.inheritable); extra != 0 {
-		warnings = append(warnings, "process.capabilities.ambient: not permitted and inheritable, so ignored: "+capabilityList(extra))
+		warnings = append(warnings, "process.capabilities.ambient: not permitted and inheritable, so ignored: "+plan.CapabilityList(extra))
 		sets.ambient &= sets.permitted & sets.inheritable
 	}
 	return
@@ -61,20 +55,10 @@ func capabilityBit(name string) uint64 {
 	if !ok {
 		return 0
 	}
-	for i, n := range capabilityNames {
+	for i, n := range plan.Capabilities {
 		if n == short {
 			return 1 << i
 		}
 	}
 	return 0
-}
-
-func capabilityList(set uint64) string {
-	var names []string
-	for i, n := range capabilityNames {
-		if set&(1<<i) != 0 {
-			names = append(names, "CAP_"+n)
-		}
-	}
-	return strings.Join(names, " ")
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"corten/nsenter/plan"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +20,7 @@ func TestCapabilityNumbersAreTheKernels(t *testing.T) {
 			t.Errorf("%s is %#x, not bit %d", name, got, number)
 		}
 	}
-	if n := len(capabilityNames); n != unix.CAP_LAST_CAP+1 {
+	if n := len(plan.Capabilities); n != unix.CAP_LAST_CAP+1 {
 		t.Errorf("%d names, the newest capability is %d", n, unix.CAP_LAST_CAP)
 	}
 	for _, name := range []string{"", "CHOWN", "CAP_", "CAP_CHOW", "CAP_CHOWN ", "CAP_CAP_CHOWN", "ALL"} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
+	"corten/nsenter/plan"
 	"corten/rootfs"
 	"corten/seccomp"
 )
@@ -14,8 +15,8 @@ import (
 // Features says what this build handles, from the tables the compiler uses.
 func (r *Runtime) Features() any {
 	yes, no := true, false
-	names := make([]string, len(capabilityNames))
-	for i, n := range capabilityNames {
+	names := make([]string, len(plan.Capabilities))
+	for i, n := range plan.Capabilities {
 		names[i] = "CAP_" + n
 	}
 	slices.Sort(names)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"corten/cgroups"
+	"corten/nsenter/plan"
 )
 
 // Host is what Compile knows of the kernel and of the runtime's own process. It
@@ -54,7 +55,7 @@ func probe(config *Config) (*Host, error) {
 // lastCapability is one more than the number of the newest capability of the
 // kernel, at most that of the newest corten knows.
 func lastCapability() int {
-	n := len(capabilityNames)
+	n := len(plan.Capabilities)
 	for n > 0 {
 		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n-1), 0, 0, 0); err == nil {
 			break

@@ -47,12 +47,7 @@ func (s *Step) Call() string {
 		case []string:
 			b.WriteString(list(arg))
 		case []byte:
-			fmt.Fprintf(&b, "<%d bytes>", len(arg))
-			if len(arg) <= 32 && printable(arg) {
-				b.Reset()
-				b.WriteString(s.Op.String())
-				fmt.Fprintf(&b, " %v %q", s.Args[0], arg)
-			}
+			b.WriteString(s.blob(arg))
 		}
 	}
 	for i, arg := range s.Args {
@@ -61,6 +56,21 @@ func (s *Step) Call() string {
 		}
 	}
 	return b.String()
+}
+
+// blob prints a blob where it is text or groups, else its size.
+func (s *Step) blob(b []byte) string {
+	switch {
+	case s.Op == OpSetgroups:
+		gids := []uint32{}
+		for ; len(b) >= 4; b = b[4:] {
+			gids = append(gids, le.Uint32(b))
+		}
+		return fmt.Sprint(gids)
+	case s.Op == OpWrite && len(b) <= 64 && printable(b):
+		return strconv.Quote(string(b))
+	}
+	return "<" + strconv.Itoa(len(b)) + " bytes>"
 }
 
 // word prints the number that is argument i; "" leaves it out, where it says
@@ -78,6 +88,10 @@ func (s *Step) word(i int, n uint64) string {
 			return ""
 		}
 		return strconv.FormatUint(uint64(unix.Major(n)), 10) + ":" + strconv.FormatUint(uint64(unix.Minor(n)), 10)
+	case s.Op == OpCapbset, s.Op == OpCapset, s.Op == OpCapAmbient:
+		return capabilitySet(name, n)
+	case s.Op == OpCheckCaps:
+		return "" // what the steps before have set
 	case s.Op == OpCheck && name == "mode":
 		return fileType(n)
 	case s.Op == OpMknodat && name == "mode":
@@ -88,6 +102,13 @@ func (s *Step) word(i int, n uint64) string {
 		return "in " + magicName(n)
 	}
 	return number(s.Op, i, n)
+}
+
+func capabilitySet(name string, set uint64) string {
+	if set == 0 {
+		return name + " none"
+	}
+	return name + " " + CapabilityList(set)
 }
 
 // fileType is the type in a mode, as inode(7) names it.

@@ -54,8 +54,7 @@ func octal() map[Op]map[int]bool {
 // hex are the arguments that are sets or packed numbers.
 func hex() map[Op]map[int]bool {
 	return map[Op]map[int]bool{
-		OpCapbset: {0: true}, OpCapset: {0: true, 1: true, 2: true},
-		OpCapAmbient: {0: true}, OpCheckCaps: {0: true, 1: true, 2: true, 3: true, 4: true}, OpSeccomp: {0: true}, OpIoctlTiocgptpeer: {1: true},
+		OpSeccomp: {0: true}, OpIoctlTiocgptpeer: {1: true},
 	}
 }
 
