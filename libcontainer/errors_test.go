@@ -31,7 +31,7 @@ func TestTheErrorOfAStepSaysWhatFailedInTheUsersWords(t *testing.T) {
 			b.Fsopen(at, "proc", s)
 			b.Fsopen(at, "overlay", s)
 			b.Fsconfig(at, s, unix.FSCONFIG_CMD_CREATE, "", "")
-		}, syscall.ESTALE, "overlay: upper is gone", `config.json#/x: fsconfig overlay create: stale NFS file handle (overlay: upper is gone) [step 3]`, ""},
+		}, syscall.ENODEV, "overlay: upper is gone", `config.json#/x: fsconfig overlay create: no such device (overlay: upper is gone) [step 3]`, ""},
 		{"a flag has no value", func(b *plan.Builder, s plan.Slot) {
 			b.Fsopen(at, "tmpfs", s)
 			b.Fsconfig(at, s, unix.FSCONFIG_SET_FLAG, "nope", "")

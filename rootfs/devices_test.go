@@ -26,8 +26,8 @@ func mode(m uint32) *os.FileMode { return new(os.FileMode(m)) }
 
 func TestEveryContainerHasTheDefaultDevicesOnce(t *testing.T) {
 	calls := mustBuild(t, withDevices(), Facts{}).calls("devices")
-	for name, number := range map[string]string{"null": "0x103", "zero": "0x105", "full": "0x107", "random": "0x108", "urandom": "0x109", "tty": "0x500"} {
-		if !slices.Contains(calls, `mknodat s2 "`+name+`" 020666 `+number+softNode) {
+	for name, number := range map[string]string{"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9", "tty": "5:0"} {
+		if !slices.Contains(calls, `mknodat s2 "`+name+`" character device 0666 `+number+softNode) {
 			t.Errorf("no %s in %q", name, calls)
 		}
 	}
@@ -52,8 +52,8 @@ func TestAConfiguredDeviceStandsForTheDefaultOne(t *testing.T) {
 		specs.LinuxDevice{Path: "/dev/raw", Type: "u", Major: 4, Minor: 64},
 		specs.LinuxDevice{Path: "/opt/dev/node", Type: "c", Major: 1, Minor: 1}), Facts{})
 	calls := p.calls("devices")
-	for _, want := range []string{`mknodat s2 "null" 020600 0x103` + softNode, `fchownat s2 "null" 5 0`, `mknodat s2 "loop" 060666 0x10072c` + softNode, `fchownat s2 "loop" 0 6`,
-		`mknodat s2 "pipe" 010666 0x0` + softNode, `mknodat s2 "raw" 020666 0x440` + softNode, `target s0 "opt/dev" 040755 → s1`, `mknodat s1 "node" 020666 0x101` + softNode} {
+	for _, want := range []string{`mknodat s2 "null" character device 0600 1:3` + softNode, `fchownat s2 "null" 5 0`, `mknodat s2 "loop" block device 0666 7:300` + softNode, `fchownat s2 "loop" 0 6`,
+		`mknodat s2 "pipe" fifo 0666 0:0` + softNode, `mknodat s2 "raw" character device 0666 4:64` + softNode, `target s0 "opt/dev" 040755 → s1`, `mknodat s1 "node" character device 0666 1:1` + softNode} {
 		if !slices.Contains(calls, want) {
 			t.Errorf("no %s in\n%s", want, strings.Join(calls, "\n"))
 		}
@@ -99,7 +99,7 @@ func TestInAUserNamespaceDevicesAreInputsCheckedBeforeTheyAreBound(t *testing.T)
 			t.Errorf("%+v", in)
 		}
 		calls := p.calls("devices")
-		check, move := index(calls, 0, "check "+slot.String()+" 020000"), index(calls, 0, "move_mount "+slot.String()+" ")
+		check, move := index(calls, 0, "check "+slot.String()+" character device "), index(calls, 0, "move_mount "+slot.String()+" ")
 		if check < 0 || move < check || index(calls, move, "close "+slot.String()) < 0 {
 			t.Errorf("%s: checked at %d, bound at %d", in.Path, check, move)
 		}
@@ -107,9 +107,9 @@ func TestInAUserNamespaceDevicesAreInputsCheckedBeforeTheyAreBound(t *testing.T)
 	if want := []string{"/dev/fuse", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"}; !slices.Equal(paths, want) {
 		t.Errorf("inputs %q", paths)
 	}
-	for _, c := range p.calls("devices") {
-		if strings.HasPrefix(c, "mknodat") && !strings.Contains(c, " 0100666 0x0") && !strings.Contains(c, `"pipe" 010666`) {
-			t.Errorf("%s is not permitted there", c)
+	for _, s := range p.Steps {
+		if s.Op == plan.OpMknodat && s.Args[2] != uint64(unix.S_IFREG|0o666) && s.Args[2] != uint64(unix.S_IFIFO|0o666) {
+			t.Errorf("%s is not permitted there", s.Call())
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestTheConsoleIsBoundAfterTheMountsAndBeforeTheMasks(t *testing.T) {
 		t.Errorf("%q", order)
 	}
 	calls, dev := p.calls("console"), mounted(p, 1)
-	for _, want := range []string{`openat2 s0 "dev/pts" `, "check s", `openat2 s`, "check s", "ioctl s", "ioctl_tiocgptpeer", "send_fd s1 ", "close s1", `mknodat ` + dev + ` "console" 0100600 0x0` + softNode,
+	for _, want := range []string{`openat2 s0 "dev/pts" `, "check s", `openat2 s`, "check s", "ioctl s", "ioctl_tiocgptpeer", "send_fd s1 ", "close s1", `mknodat ` + dev + ` "console" regular file 0600` + softNode,
 		`openat2 ` + dev + ` "console" `, "open_tree s", "move_mount"} {
 		i := index(calls, 0, want)
 		if i < 0 {
@@ -170,7 +170,7 @@ func TestMasksHideBehindTheHostsNullOrAnEmptyDirectory(t *testing.T) {
 	p := mustBuild(t, spec, Facts{})
 	attach, masked := p.calls("attach"), p.calls("masked")
 	null := index(attach, 0, `openat2 cwd "/dev/null" `)
-	if null < 0 || !strings.Contains(attach[null], "NO_SYMLINKS") || attach[null+1] != "check s1 020000 0x103 0x0" || null > index(attach, 0, "move_mount") {
+	if null < 0 || !strings.Contains(attach[null], "NO_SYMLINKS") || attach[null+1] != "check s1 character device 1:3" || null > index(attach, 0, "move_mount") {
 		t.Errorf("the null device is not the host's: %q", attach)
 	}
 	for i, dirName := range []string{mounted(p, 0) + ` "kcore"`, `s0 "sys/firmware"`} {
@@ -195,8 +195,8 @@ func TestReadonlyPathsAreReadOnlyWithAllBelowBeforeTheyAreSeen(t *testing.T) {
 	spec := box(proc)
 	spec.Linux.ReadonlyPaths = []string{"/proc/sys"}
 	got := mustBuild(t, spec, Facts{}).calls("readonly")
-	want := []string{`openat2 s2 "sys" O_PATH|O_CLOEXEC 00 IN_ROOT|NO_MAGICLINKS → s1 (may fail with ENOENT, ENOTDIR)`,
-		`open_tree s1 "" OPEN_TREE_CLONE|AT_EMPTY_PATH|AT_RECURSIVE → s3`, "mount_setattr s3 AT_EMPTY_PATH|AT_RECURSIVE RDONLY 0 MS_PRIVATE", "move_mount s3 s1", "close s1", "close s3"}
+	want := []string{`openat2 s2 "sys" O_PATH|O_CLOEXEC IN_ROOT|NO_MAGICLINKS → s1 (may fail with ENOENT, ENOTDIR)`,
+		`open_tree s1 "" OPEN_TREE_CLONE|AT_EMPTY_PATH|AT_RECURSIVE → s3`, "mount_setattr s3 AT_EMPTY_PATH|AT_RECURSIVE set RDONLY propagation MS_PRIVATE", "move_mount s3 s1", "close s1", "close s3"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

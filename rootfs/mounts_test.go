@@ -153,18 +153,18 @@ func TestOtherTargetsAreRefusedWhenALinkLedIntoProc(t *testing.T) {
 
 func TestABindIsASlaveUnlessItAsksForMore(t *testing.T) {
 	for options, want := range map[string][]string{
-		"":                {"0 0 MS_SLAVE"},
-		"private":         {"0 0 MS_SLAVE", "0 0 MS_PRIVATE"},
-		"rbind":           {"AT_RECURSIVE 0 0 MS_SLAVE"},
-		"rbind rslave":    {"AT_RECURSIVE 0 0 MS_SLAVE"},
-		"rbind rprivate":  {"AT_RECURSIVE 0 0 MS_SLAVE", "AT_RECURSIVE 0 0 MS_PRIVATE"},
-		"rbind private":   {"AT_RECURSIVE 0 0 MS_SLAVE", "0 0 MS_PRIVATE"},
-		"shared":          {"0 0 MS_SHARED"},
-		"rbind rshared":   {"AT_RECURSIVE 0 0 MS_SHARED"},
-		"ro nosuid":       {"0 0 MS_SLAVE", "RDONLY|NOSUID 0 0"},
-		"rw":              {"0 0 MS_SLAVE", "0 RDONLY 0"},
-		"rbind ro rnodev": {"AT_RECURSIVE 0 0 MS_SLAVE", "RDONLY 0 0", "AT_RECURSIVE NODEV 0 0"},
-		"noatime":         {"0 0 MS_SLAVE", "NOATIME ATIME_MASK 0"},
+		"":                {"propagation MS_SLAVE"},
+		"private":         {"propagation MS_SLAVE", "propagation MS_PRIVATE"},
+		"rbind":           {"AT_RECURSIVE propagation MS_SLAVE"},
+		"rbind rslave":    {"AT_RECURSIVE propagation MS_SLAVE"},
+		"rbind rprivate":  {"AT_RECURSIVE propagation MS_SLAVE", "AT_RECURSIVE propagation MS_PRIVATE"},
+		"rbind private":   {"AT_RECURSIVE propagation MS_SLAVE", "propagation MS_PRIVATE"},
+		"shared":          {"propagation MS_SHARED"},
+		"rbind rshared":   {"AT_RECURSIVE propagation MS_SHARED"},
+		"ro nosuid":       {"propagation MS_SLAVE", "set RDONLY|NOSUID"},
+		"rw":              {"propagation MS_SLAVE", "clear RDONLY"},
+		"rbind ro rnodev": {"AT_RECURSIVE propagation MS_SLAVE", "set RDONLY", "AT_RECURSIVE set NODEV"},
+		"noatime":         {"propagation MS_SLAVE", "set NOATIME clear ATIME_MASK"},
 	} {
 		m := specs.Mount{Destination: "/a", Source: "/x", Type: "bind", Options: strings.Fields(options)}
 		calls := mustBuild(t, box(m), Facts{}).calls("mounts")
@@ -188,7 +188,7 @@ func TestAttributesOfANewFileSystemAreSetBeforeItIsVisible(t *testing.T) {
 	calls := mustBuild(t, box(m), Facts{}).calls("mounts")
 	move := index(calls, 0, "move_mount")
 	for _, want := range []string{`fsconfig s1 SET_STRING "source" "/dev/x"`, `fsconfig s1 SET_STRING "data" "ordered"`, `fsconfig s1 SET_FLAG "sync"`,
-		"fsmount s1 NOSUID", "mount_setattr s2 AT_EMPTY_PATH|AT_RECURSIVE 0 0 MS_PRIVATE", "mount_setattr s2 AT_EMPTY_PATH|AT_RECURSIVE NOEXEC 0 0"} {
+		"fsmount s1 NOSUID", "mount_setattr s2 AT_EMPTY_PATH|AT_RECURSIVE propagation MS_PRIVATE", "mount_setattr s2 AT_EMPTY_PATH|AT_RECURSIVE set NOEXEC"} {
 		if i := index(calls, 0, want); i < 0 || i > move {
 			t.Errorf("%s is call %d, the mount %d", want, i, move)
 		}
@@ -224,8 +224,8 @@ func TestARemountChangesWhatIsThereAndNothingElse(t *testing.T) {
 	if len(p.Inputs) != 1 {
 		t.Errorf("inputs: %+v", p.Inputs[1:])
 	}
-	want := []string{`openat2 s0 "a" O_PATH|O_CLOEXEC 00 IN_ROOT|NO_MAGICLINKS`, "mount_setattr s1 AT_EMPTY_PATH NODEV RDONLY 0",
-		"mount_setattr s1 AT_EMPTY_PATH|AT_RECURSIVE RDONLY 0 0", "close s1"}
+	want := []string{`openat2 s0 "a" O_PATH|O_CLOEXEC IN_ROOT|NO_MAGICLINKS`, "mount_setattr s1 AT_EMPTY_PATH set NODEV clear RDONLY",
+		"mount_setattr s1 AT_EMPTY_PATH|AT_RECURSIVE set RDONLY", "close s1"}
 	if calls := p.calls("mounts"); len(calls) != 4 || !strings.HasPrefix(calls[0], want[0]) || !slices.Equal(calls[1:], want[1:]) {
 		t.Errorf("%q", calls)
 	}

@@ -129,7 +129,7 @@ func TestNothingPropagatesToTheHostBeforeTheFirstMount(t *testing.T) {
 		if calls[0] != `mount "/" MS_REC|MS_SLAVE` {
 			t.Errorf("first call: %s", calls[0])
 		}
-		private := index(calls, 0, "mount_setattr s0 AT_EMPTY_PATH|AT_RECURSIVE 0 0 MS_SLAVE")
+		private := index(calls, 0, "mount_setattr s0 AT_EMPTY_PATH|AT_RECURSIVE propagation MS_SLAVE")
 		if attach := index(calls, 0, "move_mount s0 "); private < 0 || attach < private {
 			t.Errorf("the root is attached at %d, made slave at %d", attach, private)
 		}
@@ -198,7 +198,7 @@ func TestAReadOnlyRootIsTheVeryLast(t *testing.T) {
 	spec := box(dev)
 	spec.Root.Readonly = true
 	calls := mustBuild(t, spec, Facts{}).calls("")
-	if last := calls[len(calls)-1]; last != "mount_setattr s0 AT_EMPTY_PATH RDONLY 0 0" {
+	if last := calls[len(calls)-1]; last != "mount_setattr s0 AT_EMPTY_PATH set RDONLY" {
 		t.Errorf("last call: %s", last)
 	}
 }
