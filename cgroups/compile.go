@@ -84,6 +84,11 @@ func Compile(spec *specs.Spec, id string, h *Host) (*Plan, error) {
 	if place == "" {
 		place = id
 	}
+	for _, c := range []byte(place) {
+		if c < ' ' || c == 0x7f {
+			return nil, &plan.Error{At: placeAt(), Err: errors.New("control characters name no cgroup")}
+		}
+	}
 	absolute := strings.HasPrefix(place, "/")
 	if place = path.Clean("/" + place); place == "/" {
 		// Its processes are the host's, and delete would kill them.

@@ -77,6 +77,12 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		c.Warnings = append(c.Warnings, "config.json#"+at.String()+": the kernel has no such limit any more: ignored")
 	}
 
+	switch spec.Annotations["corten.init"] {
+	case "", "true", "false":
+	default:
+		return nil, &plan.Error{At: plan.At("/annotations").Field("corten.init"), Err: errors.New("want true or false")}
+	}
+
 	// Inputs: every path of the host is resolved by the runtime, before the
 	// clone, so before anything hostile can run.
 	n := readNamespaces(b, spec)
@@ -96,8 +102,10 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	}
 	preserved := preserve(b, o.PreserveFDs)
 	p := &process{b: b, spec: spec.Process, facts: host, listen: o.ListenFDs, userNS: n.all&unix.CLONE_NEWUSER != 0}
-	p.setgroups = n.fresh&unix.CLONE_NEWUSER == 0 || host.EUID == 0 || len(spec.Linux.GIDMappings) > 1
-	p.sets, c.Warnings = capabilities(spec.Process.Capabilities, host.available(p.userNS))
+	p.setgroups = mayGroup(p.userNS, spec, host)
+	var warnings []string
+	p.sets, warnings = capabilities(spec.Process.Capabilities, host.available(p.userNS))
+	c.Warnings = append(c.Warnings, warnings...)
 
 	// Life: nothing half-made survives the runtime (I1).
 	b.Prctl(payload, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
@@ -142,10 +150,11 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	// into, is masked (I13).
 	root.Readonly()
 	root.Masked()
+	cwd := p.compileCwdTarget(root.Slot(), true) // while the root can still be written
 	root.Pivot()
 
 	// Process.
-	p.compileCwd(root.Slot())
+	p.compileCwd(cwd)
 	if peer != plan.None {
 		p.compileTerminal(peer)
 	}
@@ -175,6 +184,12 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	})
 	c.Plan = b.Plan
 	return c, nil
+}
+
+// mayGroup reports whether setgroups(2) is permitted: not in a user namespace
+// whose owner mapped only himself.
+func mayGroup(userNS bool, spec *specs.Spec, host *Host) bool {
+	return !userNS || host.EUID == 0 || len(spec.Linux.GIDMappings) > 1
 }
 
 // enter makes the executor a member of the container's namespaces and cgroups.

@@ -48,6 +48,13 @@ func (r *Runtime) Start(id string) error {
 	if err := c.openGate(); err != nil {
 		return err
 	}
+	// Started, whatever follows: kill and delete need not wait for hooks.
+	if err := unix.Flock(int(c.dir.Fd()), unix.LOCK_UN); err != nil {
+		return os.NewSyscallError("flock", err)
+	}
+	if err := c.passed(); err != nil {
+		return err
+	}
 	config, err := c.config()
 	if err != nil {
 		return err
@@ -61,19 +68,25 @@ func (r *Runtime) Start(id string) error {
 	return nil
 }
 
-// openGate writes the executor's byte and waits until it has executed the
-// payload, or has failed to.
-func (c *container) openGate() error {
-	fd, err := unix.Openat(int(c.dir.Fd()), fifoFile, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// openGate writes the executor's byte. Afterwards the fifo has no name any more:
+// a container is started once.
+func (c *container) openGate() (err error) {
+	fd := int(c.dir.Fd())
+	c.gate, err = unix.Openat(fd, fifoFile, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return errors.New("cannot start a container that has stopped")
 	}
-	defer unix.Close(fd)
-	if _, err := unix.Write(fd, []byte{0}); err != nil {
+	if _, err := unix.Write(c.gate, []byte{0}); err != nil {
 		return os.NewSyscallError("write", err)
 	}
+	return os.NewSyscallError("unlinkat", unix.Unlinkat(fd, fifoFile, 0))
+}
+
+// passed waits until the executor has executed the payload, or has failed to.
+func (c *container) passed() error {
+	defer unix.Close(c.gate)
 	// The last reader goes with execve, or with the executor.
-	fds := []unix.PollFd{{Fd: int32(fd)}}
+	fds := []unix.PollFd{{Fd: int32(c.gate)}}
 	for {
 		if _, err := unix.Poll(fds, -1); err == nil {
 			break
@@ -81,12 +94,7 @@ func (c *container) openGate() error {
 			return os.NewSyscallError("poll", err)
 		}
 	}
-	// What it left in the fifo is the record of a failure.
-	if err := c.gateRecord(); err != nil {
-		return err
-	}
-	unix.Unlinkat(int(c.dir.Fd()), fifoFile, 0)
-	return nil
+	return c.gateRecord()
 }
 
 // poststart runs the hooks that follow the payload's start; a failure ends the
@@ -116,6 +124,9 @@ func (r *Runtime) State(id string) (*State, error) {
 // passed over.
 func (r *Runtime) List() ([]State, error) {
 	entries, err := os.ReadDir(r.Root)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -131,28 +142,31 @@ func (r *Runtime) List() ([]State, error) {
 	return all, nil
 }
 
-// Kill sends a signal to the first process, or with all to every process.
+// Kill sends a signal to the first process, or with all to every process. It
+// takes no lock: the pidfd is the container's process or nobody's.
 func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
-	c, err := r.openMade(id, true)
+	c, err := r.openMade(id, false)
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	group := cgroups.Open(c.Cgroups)
 	pidfd, err := c.process()
-	if err != nil {
-		if all && errors.Is(err, ErrNotRunning) {
-			return group.Kill()
-		}
+	if err != nil && !(all && errors.Is(err, ErrNotRunning)) {
 		return err
 	}
-	defer unix.Close(pidfd)
-	config, err := c.config()
-	if err != nil {
-		return err
+	if err == nil {
+		defer unix.Close(pidfd)
+	}
+	config, configErr := c.config()
+	if configErr != nil {
+		return configErr
 	}
 	if sig == syscall.SIGKILL && (all || !config.ownPIDs()) {
 		return group.Kill() // without a pid namespace, the others outlive the first
+	}
+	if all {
+		return signalAll(group, sig)
 	}
 	if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err == unix.ESRCH {
 		return ErrNotRunning
@@ -163,6 +177,20 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 		// A frozen v1 cgroup holds even the killed.
 		if frozen, err := group.Frozen(); err == nil && frozen {
 			return group.Thaw()
+		}
+	}
+	return nil
+}
+
+// signalAll sends a signal to every process of the cgroup.
+func signalAll(group *cgroups.Cgroup, sig syscall.Signal) error {
+	pids, err := group.Procs()
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, sig); err != nil && err != syscall.ESRCH {
+			return os.NewSyscallError("kill", err)
 		}
 	}
 	return nil
@@ -181,6 +209,9 @@ func (c *Config) ownPIDs() bool {
 // Delete removes a stopped or created container; with force any, and also what
 // an interrupted create has left.
 func (r *Runtime) Delete(id string, force bool) error {
+	if force {
+		r.end(id)
+	}
 	c, err := r.open(id, true)
 	if errors.Is(err, ErrNotExist) && force {
 		return nil
@@ -202,6 +233,21 @@ func (r *Runtime) Delete(id string, force bool) error {
 		return errors.New("cannot delete container " + id + " that is not stopped: " + status)
 	}
 	return r.undo(c)
+}
+
+// end kills a container without waiting for the command that holds its lock,
+// which may be waiting for it. What it cannot do, undo will say.
+func (r *Runtime) end(id string) {
+	c, err := r.openMade(id, false)
+	if err != nil {
+		return
+	}
+	defer c.close()
+	if pidfd, err := c.process(); err == nil {
+		_ = cgroups.Open(c.Cgroups).Kill()
+		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+		unix.Close(pidfd)
+	}
 }
 
 // Processes are the pids of the container's processes, sorted.

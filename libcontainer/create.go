@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"corten/cgroups"
@@ -51,13 +52,15 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	if config.Process == nil {
 		return nil, nil, &plan.Error{At: plan.At("/process"), Err: errors.New("process property must not be empty")}
 	}
-	if err := terminalRules(config, o); err != nil {
-		return nil, nil, err
+	if !o.explain {
+		if err := terminalRules(config.Process, o.Detach || o.gate, o.ConsoleSocket); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := checkHooks(config.Spec); err != nil {
 		return nil, nil, err
 	}
-	host, err := probe(config)
+	host, err := r.probe(config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -92,15 +95,11 @@ func (h *Host) filter(config *Config, cache string) (err error) {
 
 // terminalRules says when a terminal has somebody to go to, in runc's words,
 // which its callers match.
-func terminalRules(config *Config, o *CreateOptions) error {
-	detached := o.Detach || o.gate
-	if o.explain {
-		return nil
-	}
+func terminalRules(process *specs.Process, detached bool, socket string) error {
 	switch at := plan.At("/process/terminal"); {
-	case config.Process.Terminal && detached && o.ConsoleSocket == "":
+	case process.Terminal && detached && socket == "":
 		return &plan.Error{At: at, Err: errors.New("cannot allocate tty if runc will detach without setting console socket")}
-	case o.ConsoleSocket != "" && !(detached && config.Process.Terminal):
+	case socket != "" && !(detached && process.Terminal):
 		return &plan.Error{At: at, Err: errors.New("cannot use console socket if runc will not detach or allocate tty")}
 	}
 	return nil

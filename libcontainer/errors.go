@@ -29,12 +29,15 @@ func stepError(p *plan.Plan, r *nsenter.Record) error {
 	e := &plan.Error{At: s.At, Step: r.Step + 1, Op: s.Call(), Err: r.Err, Hint: hint(s, r.Err)}
 	switch s.Op {
 	case plan.OpLookup, plan.OpExecve:
-		e.Op, e.Err = "exec", programError(s, r.Err)
+		e.Op, e.Err = "exec", programError(p, s, r.Err)
 	case plan.OpFsconfig:
 		e.Op = fsconfigCall(p, r.Step)
 	case plan.OpRun:
-		e.Op, e.Err = "run "+s.Args[0].(string), errors.New(r.Text)
-		return e
+		e.Op = "run " + s.Args[0].(string)
+		if r.Err == syscall.ECHILD {
+			e.Err = errors.New(r.Text)
+			return e
+		}
 	}
 	if strings.Contains(r.Text, "Unknown parameter") {
 		e.Hint = ""
@@ -54,17 +57,14 @@ type wordedError struct {
 func (e wordedError) Error() string { return e.error.Error() + " (" + e.words + ")" }
 func (e wordedError) Unwrap() error { return e.error }
 
-// programError has the words engines look for.
-func programError(s *plan.Step, errno syscall.Errno) error {
-	list := s.Args[0].([]string)
+// programError has the words engines look for. The program is args[0], which
+// the last step, execve, has.
+func programError(p *plan.Plan, s *plan.Step, errno syscall.Errno) error {
 	name := ""
-	if len(list) > 0 {
-		name = list[0]
+	if last := &p.Steps[len(p.Steps)-1]; last.Op == plan.OpExecve {
+		name = last.Args[0].([]string)[0]
 	}
-	if s.Op == plan.OpLookup && errno == syscall.ENOENT && len(list) != 1 {
-		if i := strings.LastIndexByte(name, '/'); i >= 0 {
-			name = name[i+1:]
-		}
+	if s.Op == plan.OpLookup && errno == syscall.ENOENT && !strings.Contains(name, "/") {
 		return errors.New(strconv.Quote(name) + ": executable file not found in $PATH")
 	}
 	return &quoted{name, errno}

@@ -136,7 +136,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 		flags |= namespaceFlag(ns.Type)
 	}
 	userNS := flags&unix.CLONE_NEWUSER != 0
-	p := &process{b: b, spec: spec, facts: host, userNS: userNS, setgroups: true}
+	p := &process{b: b, spec: spec, facts: host, userNS: userNS, setgroups: mayGroup(userNS, config.Spec, host)}
 	p.sets, c.Warnings = capabilities(spec.Capabilities, host.available(userNS))
 
 	b.Prctl(payload, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
@@ -171,7 +171,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	if spec.Terminal {
 		peer = rootfs.Terminal(b, root, spec.ConsoleSize, console)
 	}
-	p.compileCwd(root)
+	p.compileCwd(p.compileCwdTarget(root, false))
 	b.Done(payload, root)
 	if peer != plan.None {
 		p.compileTerminal(peer)
@@ -211,9 +211,9 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 	return fg.attend(s)
 }
 
-// exec brings the process to life. It holds the container's lock meanwhile.
+// exec brings the process to life.
 func (r *Runtime) exec(o *ExecOptions, console int) (*spawn, error) {
-	c, err := r.openMade(o.ID, true)
+	c, err := r.openMade(o.ID, false)
 	if err != nil {
 		return nil, err
 	}
@@ -234,10 +234,10 @@ func (r *Runtime) exec(o *ExecOptions, console int) (*spawn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if process.Terminal && o.Detach && o.ConsoleSocket == "" {
-		return nil, errors.New("cannot allocate tty if runc will detach without setting console socket")
+	if err := terminalRules(process, o.Detach, o.ConsoleSocket); err != nil {
+		return nil, err
 	}
-	host, err := probe(config)
+	host, err := r.probe(config)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,9 @@
 package libcontainer
 
 import (
+	"errors"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -14,18 +16,21 @@ import (
 // gateRecord is the failure the executor left in exec.fifo after the gate; nil
 // if there is none. The fifo keeps it while its write end is open.
 func (c *container) gateRecord() error {
-	fd, err := unix.Openat(int(c.dir.Fd()), fifoFile, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	// By descriptor: the name is gone.
+	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(c.gate), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return os.NewSyscallError("openat", err)
+		return os.NewSyscallError("open", err)
 	}
 	defer unix.Close(fd)
 	buf := make([]byte, 512)
 	n, err := unix.Read(fd, buf)
-	if err == unix.EAGAIN || n <= 1 {
-		return nil // nothing, or our own byte: it was killed before it read it
-	}
-	if err != nil {
+	switch {
+	case err == unix.EAGAIN || n == 0:
+		return nil
+	case err != nil:
 		return os.NewSyscallError("read", err)
+	case n == 1: // our own byte
+		return errors.New("the container was ended before its program ran")
 	}
 	record, err := nsenter.ParseRecord(buf[:n])
 	if err != nil {

@@ -107,7 +107,7 @@ func (t *tail) String() string {
 	return ""
 }
 
-// hasFile reports whether the hook's program is there, before anything is made.
+// checkHooks looks for the hooks' programs before anything is made.
 func checkHooks(spec *specs.Spec) error {
 	if spec.Hooks == nil {
 		return nil

@@ -31,11 +31,14 @@ func (h *Host) available(userNS bool) uint64 {
 }
 
 // probe asks what the config needs to know and no more.
-func probe(config *Config) (*Host, error) {
+func (r *Runtime) probe(config *Config) (*Host, error) {
 	h := &Host{EUID: os.Geteuid()}
 	var err error
 	if h.Cgroups, err = cgroups.Probe(); err != nil {
 		return nil, err
+	}
+	if r.Rootless == "true" || r.Rootless == "false" {
+		h.Cgroups.Rootless = r.Rootless == "true"
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

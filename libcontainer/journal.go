@@ -69,6 +69,13 @@ func (r *Runtime) undo(c *container) error {
 	if err != nil {
 		return err
 	}
+	group := cgroups.Open(paths, parents...)
+	if len(paths) > 0 && !vacated(paths) {
+		// The whole cgroup first, and thawed: a frozen process does not die.
+		if err := group.Kill(); err != nil {
+			return err
+		}
+	}
 	if pidfd, err := c.process(); err == nil {
 		err := kill(pidfd)
 		unix.Close(pidfd)
@@ -77,12 +84,6 @@ func (r *Runtime) undo(c *container) error {
 		}
 	}
 	if len(paths) > 0 {
-		group := cgroups.Open(paths, parents...)
-		if !vacated(paths) {
-			if err := group.Kill(); err != nil {
-				return err
-			}
-		}
 		if err := group.Remove(); err != nil {
 			return err
 		}

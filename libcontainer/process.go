@@ -26,16 +26,26 @@ type process struct {
 	sets      capabilitySets
 }
 
-// compileCwd enters process.cwd below the root in slot root, making it if it is
-// missing. Defence against CVE-2024-21626: no magic link of /proc is followed,
-// and the directory arrived in must lie below the root.
-func (p *process) compileCwd(root plan.Slot) {
+// compileCwdTarget finds process.cwd below the root in slot root. For a container
+// it is made if it is missing; for an exec it must be there.
+func (p *process) compileCwdTarget(root plan.Slot, create bool) plan.Slot {
 	at, cwd := plan.At("/process/cwd"), p.b.Slot()
 	name := path.Clean(p.spec.Cwd)[1:]
 	if name == "" {
 		name = "."
 	}
-	p.b.Target(at, root, name, unix.S_IFDIR|0o755, cwd)
+	if create {
+		p.b.Target(at, root, name, unix.S_IFDIR|0o755, cwd)
+	} else {
+		p.b.Openat2(at, root, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS, cwd)
+	}
+	return cwd
+}
+
+// compileCwd enters the directory. Defence against CVE-2024-21626: no magic link of /proc is followed,
+// and the directory arrived in must lie below the root.
+func (p *process) compileCwd(cwd plan.Slot) {
+	at := plan.At("/process/cwd")
 	p.b.Fchdir(at, cwd)
 	p.b.Done(at, cwd)
 	p.b.CheckCwd(at)
@@ -205,9 +215,13 @@ func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
 	// The last call before execve: no descriptor of the host can be left.
 	// Defence against CVE-2024-21626.
 	b.CloseRange(payload, 3+preserved)
-	env := uniqueEnvironment(p.spec.Env)
+	env := p.spec.Env
 	if p.listen > 0 {
-		env = append(env, "LISTEN_FDS="+itoa(int64(p.listen)), "LISTEN_PID=1")
+		pid := "1"
+		if reap {
+			pid = "2" // PID 1 is the built-in init
+		}
+		env = append(env[:len(env):len(env)], "LISTEN_FDS="+itoa(int64(p.listen)), "LISTEN_PID="+pid)
 	}
-	b.Execve(plan.At("/process/args"), p.spec.Args, env)
+	b.Execve(plan.At("/process/args"), p.spec.Args, uniqueEnvironment(env))
 }

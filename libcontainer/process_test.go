@@ -69,7 +69,7 @@ func steps(p *process, f func()) (calls []string) {
 func TestTheWorkingDirectoryIsEnteredByDescriptorAndChecked(t *testing.T) {
 	for cwd, name := range map[string]string{"/": ".", "/a/../b//c/": "b/c", "/proc/self/fd/7": "proc/self/fd/7", "/..": "."} {
 		p := &process{spec: &specs.Process{Cwd: cwd}}
-		got := steps(p, func() { p.compileCwd(0) })
+		got := steps(p, func() { p.compileCwd(p.compileCwdTarget(0, true)) })
 		want := []string{`target s0 "` + name + `" 040755 → s1`, "fchdir s1", "close s1", "check_cwd"}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %q", cwd, got)

@@ -73,13 +73,14 @@ type container struct {
 	id  string
 	dir *os.File
 	record
+	gate   int     // exec.fifo, opened by start
 	made   bool    // state.json is there: the container is more than begun
 	loaded *Config // config.json of the state directory, once it is read
 }
 
 // validID reports whether id can name a directory, a cgroup and a unit.
 func validID(id string) bool {
-	if id == "" || id == "." || id == ".." || len(id) > 255 {
+	if id == "" || id[0] == '.' || len(id) > 255 {
 		return false
 	}
 	for _, c := range []byte(id) {

@@ -61,6 +61,11 @@ func (r *Root) unified() *Hierarchy {
 // cgroup compiles a mount of type cgroup. It is read-only, asked or not, when
 // the container has no cgroup namespace: defence against CVE-2023-25809.
 func (r *Root) cgroup(at plan.Pointer, m *specs.Mount, o *options, target string) error {
+	for _, d := range o.data {
+		if !d.generic {
+			return &plan.Error{At: at.Field("options").Index(d.index), Err: errors.New("cgroup mounts take no options of their own")}
+		}
+	}
 	if !r.facts.CgroupNS {
 		o.attrSet |= unix.MOUNT_ATTR_RDONLY
 	}
@@ -107,10 +112,12 @@ func (r *Root) cgroup2(at plan.Pointer, o *options, target string, own plan.Slot
 	to := b.Slot()
 	dir, name := r.from(target)
 	b.Target(at, dir, name, unix.S_IFDIR|0o755, to)
+	r.outside(at, target, to)
 	b.MoveMount(at, mnt, to)
 	b.Unless(mnt, func() { b.MoveMount(at, own, to) })
 	b.Done(at, to, mnt)
 	b.Close(at, own)
+	r.cover(target)
 }
 
 // cgroup1 lays out a tmpfs with a directory for each v1 hierarchy and, for

@@ -94,7 +94,9 @@ func (r *Root) hostDev() bool {
 		m := &r.spec.Mounts[i]
 		if path.Clean("/"+m.Destination) == "/dev" {
 			o, _ := parseOptions(m.Options)
-			covered = isBind(m, &o)
+			if !o.remount {
+				covered = isBind(m, &o)
+			}
 		}
 	}
 	return covered

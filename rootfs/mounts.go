@@ -43,6 +43,9 @@ func (r *Root) sources() error {
 			return &plan.Error{At: at.Field("source"), Err: errors.New("a bind mount needs a source")}
 		}
 		for _, d := range o.data {
+			if d.generic {
+				continue
+			}
 			return &plan.Error{At: at.Field("options").Index(d.index),
 				Err: errors.New("bind mounts cannot have any filesystem-specific options applied")}
 		}
@@ -92,7 +95,7 @@ func (r *Root) allowed(at plan.Pointer, m *specs.Mount, o *options, target strin
 		return nil
 	}
 	if target == "/proc" {
-		if m.Type == "proc" || isBind(m, o) && path.Clean(m.Source) == "/proc" {
+		if bind := isBind(m, o); bind && path.Clean(m.Source) == "/proc" || !bind && m.Type == "proc" {
 			return nil
 		}
 		return &plan.Error{At: at.Field("destination"), Err: errors.New("only a proc file system can be mounted at /proc")}

@@ -27,6 +27,7 @@ type datum struct {
 	index      int // in mounts[].options
 	key, value string
 	isFlag     bool
+	generic    bool // known to every file system; on a bind mount without effect, as for mount(2)
 }
 
 // kind is what an option does.
@@ -62,7 +63,7 @@ const (
 // meanings: mount(8), and config.md of the runtime-spec for the r* ones.
 var table = [...]option{
 	{name: "async", kind: superblock, flag: "async"},
-	{name: "atime", kind: attribute, clear: noatime},
+	{name: "atime", kind: attribute, clear: anyAtime},
 	{name: "bind", kind: bindOnly},
 	{name: "defaults", kind: nothing},
 	{name: "dev", kind: attribute, clear: unix.MOUNT_ATTR_NODEV},
@@ -70,7 +71,7 @@ var table = [...]option{
 	{name: "dirsync", kind: superblock, flag: "dirsync"},
 	{name: "exec", kind: attribute, clear: unix.MOUNT_ATTR_NOEXEC},
 	{name: "idmap", kind: later},
-	{name: "iversion", kind: superblock, flag: "iversion"},
+	{name: "iversion", kind: nothing},
 	{name: "lazytime", kind: superblock, flag: "lazytime"},
 	{name: "loud", kind: nothing},
 	{name: "mand", kind: superblock, flag: "mand"},
@@ -170,7 +171,7 @@ func parseOptions(list []string) (o options, bad int) {
 		case propagation:
 			o.propagation, o.propagationRec = row.set, row.clear != 0
 		case superblock:
-			o.data = append(o.data, datum{i, row.flag, "", true})
+			o.data = append(o.data, datum{i, row.flag, "", true, true})
 		case bindOnly:
 			o.bind, o.recursive = true, o.recursive || row.set != 0
 		case remount:
@@ -180,10 +181,10 @@ func parseOptions(list []string) (o options, bad int) {
 		}
 	}
 	// The kernel wants the whole atime field cleared when any of it is set.
-	if o.attrSet&anyAtime != 0 {
+	if (o.attrSet|o.attrClear)&anyAtime != 0 {
 		o.attrClear |= anyAtime
 	}
-	if o.recSet&anyAtime != 0 {
+	if (o.recSet|o.recClear)&anyAtime != 0 {
 		o.recClear |= anyAtime
 	}
 	return o, -1
@@ -195,16 +196,20 @@ func parseOptions(list []string) (o options, bad int) {
 func appendData(data []datum, index int, text string) []datum {
 	quoted, start := false, 0
 	for i := 0; i <= len(text); i++ {
+		if i < len(text) && text[i] == '\\' {
+			i++ // what follows separates nothing
+			continue
+		}
 		if i < len(text) && text[i] == '"' {
 			quoted = !quoted
 		}
-		if i < len(text) && (text[i] != ',' || quoted || i > 0 && text[i-1] == '\\') {
+		if i < len(text) && (text[i] != ',' || quoted) {
 			continue
 		}
 		if part := text[start:i]; part != "" {
 			key, value, hasValue := strings.Cut(part, "=")
 			value = strings.ReplaceAll(strings.Trim(value, `"`), `\,`, ",")
-			data = append(data, datum{index, key, value, !hasValue})
+			data = append(data, datum{index, key, value, !hasValue, false})
 		}
 		start = i + 1
 	}

@@ -34,6 +34,22 @@ int op_barrier(const uint64_t *arg)
 	return 0;
 }
 
+static void ended_by(int signal)
+{
+	quit(128 + signal);
+}
+
+/* PID 1 has no default actions: without handlers, a created container could not be ended by TERM. */
+static void end_by_signals(void)
+{
+	static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+	/* struct sigaction; the kernel insists on a restorer that is never reached. */
+	uint64_t action[4] = {(uintptr_t)ended_by, 0x04000000 /* SA_RESTORER */, (uintptr_t)ended_by};
+
+	for (unsigned int i = 0; i < sizeof(ending) / sizeof(*ending); i++)
+		SYS(rt_sigaction, ending[i], action, NULL, sizeof(*action));
+}
+
 /*
  * The signal of the runtime's death is taken back before it is told: it may end
  * the moment it knows. DEFENCE (CVE-2024-21626): nothing but the fifo is held
@@ -46,6 +62,7 @@ int op_gate(const uint64_t *arg)
 
 	if (fifo < 0)
 		return fifo;
+	end_by_signals();
 	slots_close(0);
 	SYS(prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	send_record(RECORD_READY, 0);

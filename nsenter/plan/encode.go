@@ -138,10 +138,13 @@ func (e *encoder) pointers(p *Plan) {
 	for i := range p.Steps {
 		at := len(e.b)
 		e.b = p.Steps[i].At.append(append(e.b, 0, 0))
+		e.b = e.b[:min(len(e.b), at+2+1<<16-1)]
 		le.PutUint16(e.b[at:], uint16(len(e.b)-at-2))
 	}
 }
 
+// text writes at most what its length can count; longer ones no PATH_MAX allows.
 func (e *encoder) text(s string) {
+	s = s[:min(len(s), 1<<16-1)]
 	e.b = append(le.AppendUint16(e.b, uint16(len(s))), s...)
 }
