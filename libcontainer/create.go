@@ -15,6 +15,7 @@ import (
 	"corten/cgroups"
 	"corten/nsenter/plan"
 	"corten/seccomp"
+	"corten/signals"
 )
 
 // CreateOptions are those of create and run.
@@ -141,7 +142,7 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 }
 
 // create brings a container to its gate (o.gate) or its payload to life.
-func (r *Runtime) create(o *CreateOptions, console int) (c *container, s *spawn, err error) {
+func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher) (c *container, s *spawn, err error) {
 	if !validID(o.ID) {
 		return nil, nil, ErrInvalidID
 	}
@@ -153,7 +154,7 @@ func (r *Runtime) create(o *CreateOptions, console int) (c *container, s *spawn,
 	if c == nil {
 		return nil, nil, err
 	}
-	s = &spawn{r: r, compiled: compiled, console: console, gate: -1, init: -1, spec: config.Spec, process: config.Process}
+	s = &spawn{r: r, compiled: compiled, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
 	if err == nil {
 		err = r.make(c, s, o)
 	}
@@ -274,7 +275,7 @@ func (r *Runtime) Create(o CreateOptions) error {
 		}
 		defer unix.Close(console)
 	}
-	c, s, err := r.create(&o, console)
+	c, s, err := r.create(&o, console, nil)
 	if err != nil {
 		return err
 	}

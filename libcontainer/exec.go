@@ -14,6 +14,7 @@ import (
 	"corten/cgroups"
 	"corten/nsenter/plan"
 	"corten/rootfs"
+	"corten/signals"
 )
 
 // ExecOptions are those of exec. Process, from --process, replaces the
@@ -200,7 +201,7 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 		return 0, err
 	}
 	defer fg.close()
-	s, err := r.exec(&o, fg.console)
+	s, err := r.exec(&o, fg.console, fg.catcher)
 	if err != nil {
 		return 0, err
 	}
@@ -208,11 +209,15 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 	if o.Detach {
 		return 0, nil
 	}
-	return fg.attend(s)
+	status, err = fg.attend(s)
+	if err != nil {
+		s.abort() // nobody would attend to it
+	}
+	return status, err
 }
 
 // exec brings the process to life.
-func (r *Runtime) exec(o *ExecOptions, console int) (*spawn, error) {
+func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*spawn, error) {
 	c, err := r.openMade(o.ID, false)
 	if err != nil {
 		return nil, err
@@ -250,7 +255,7 @@ func (r *Runtime) exec(o *ExecOptions, console int) (*spawn, error) {
 	for _, w := range compiled.Warnings {
 		r.warn("%s", w)
 	}
-	s := &spawn{r: r, compiled: compiled, console: console, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups)}
+	s := &spawn{r: r, compiled: compiled, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups)}
 	if s.init, err = c.process(); err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 		return 0, err
 	}
 	defer fg.close()
-	c, s, err := r.create(&o, fg.console)
+	c, s, err := r.create(&o, fg.console, fg.catcher)
 	if err != nil {
 		return 0, err
 	}

@@ -14,6 +14,7 @@ import (
 	"corten/cgroups"
 	"corten/nsenter"
 	"corten/nsenter/plan"
+	"corten/signals"
 )
 
 // spawn is one executor from its clone to its execve or its gate.
@@ -26,6 +27,8 @@ type spawn struct {
 	group    *cgroups.Cgroup
 	spec     *specs.Spec
 	process  *specs.Process
+
+	catcher *signals.Catcher // of a foreground container or exec; nil: none
 
 	executor *nsenter.Executor
 	inputs   []int
@@ -104,6 +107,9 @@ func (s *spawn) start() (err error) {
 	group := -1
 	if s.group != nil && s.compiled.Cgroup.Into >= 0 {
 		group = s.group.FD()
+	}
+	if !s.process.Terminal {
+		giveStdio(&s.process.User, s.spec.Linux.UIDMappings)
 	}
 	s.executor, err = nsenter.Start(nsenter.Options{Plan: bytes, Inputs: s.inputs, Stdio: [3]int{0, 1, 2},
 		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group})
@@ -188,7 +194,7 @@ func (s *spawn) mapUsers(proc string) error {
 
 // next reads one record and keeps what it says. End of file is an error here.
 func (s *spawn) next() error {
-	r, err := s.executor.Next()
+	r, err := s.record()
 	if err != nil {
 		return s.died(err)
 	}
@@ -203,6 +209,23 @@ func (s *spawn) next() error {
 		s.execs = true
 	}
 	return nil
+}
+
+// record waits for a record, or for a signal that ends the start.
+func (s *spawn) record() (nsenter.Record, error) {
+	for s.catcher != nil {
+		fds := []unix.PollFd{{Fd: int32(s.executor.Status), Events: unix.POLLIN}, {Fd: int32(s.catcher.FD()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
+			return nsenter.Record{}, os.NewSyscallError("poll", err)
+		}
+		if fds[0].Revents != 0 {
+			break
+		}
+		if sig, ends := s.catcher.Ending(); ends {
+			return nsenter.Record{}, errors.New("ended by signal " + signals.Name(sig) + " before the program ran")
+		}
+	}
+	return s.executor.Next()
 }
 
 // died says why the executor is gone without a record.
@@ -255,7 +278,7 @@ func (s *spawn) finish(hooks func() error) error {
 		}
 	}
 	// After this, only the end of file is good news.
-	r, err := s.executor.Next()
+	r, err := s.record()
 	if errors.Is(err, io.EOF) {
 		return nil
 	}

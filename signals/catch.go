@@ -14,7 +14,8 @@ import (
 type Catcher struct {
 	pipe   int // the end to read
 	giveUp chan struct{}
-	told   bool // giveUp is closed
+	told   bool   // giveUp is closed
+	held   []byte // signals that Ending has read
 	saved  [rtmax + 1]action
 }
 
@@ -107,7 +108,25 @@ func (c *Catcher) Release() {
 func (c *Catcher) next() []byte {
 	var b [512]byte
 	n, _ := unix.Read(c.pipe, b[:])
-	return b[:max(n, 0)]
+	all := append(c.held, b[:max(n, 0)]...)
+	c.held = nil
+	return all
+}
+
+// FD is readable when a signal has come.
+func (c *Catcher) FD() int { return c.pipe }
+
+// Ending reports whether one of the signals that came asks to end: before there
+// is a payload to forward it to, it ends the start. The others are kept.
+func (c *Catcher) Ending() (syscall.Signal, bool) {
+	c.held = c.next()
+	for _, b := range c.held {
+		switch s := syscall.Signal(b); s {
+		case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM:
+			return s, true
+		}
+	}
+	return 0, false
 }
 
 func sigaction(s syscall.Signal, set, old *action) {

@@ -61,6 +61,9 @@ func (o *Options) attend(pidfd, pid int) (status int, err error) {
 	if o.Caught != nil {
 		fds[1].Fd = int32(o.Caught.pipe)
 	}
+	if o.Caught != nil {
+		o.pass(pidfd) // what came before
+	}
 	for {
 		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
 			return 0, os.NewSyscallError("poll", err)
