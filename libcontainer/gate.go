@@ -13,8 +13,9 @@ import (
 	"corten/nsenter/plan"
 )
 
-// gateRecord is the failure the executor left in exec.fifo after the gate; nil
-// if there is none. The fifo keeps it while its write end is open.
+// gateRecord reads what the executor left in exec.fifo after the gate: that it
+// was about to execute the program, and perhaps that this failed. The fifo
+// keeps it while its write end is open.
 func (c *container) gateRecord() error {
 	// By descriptor: the name is gone.
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(c.gate), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -22,20 +23,32 @@ func (c *container) gateRecord() error {
 		return os.NewSyscallError("open", err)
 	}
 	defer unix.Close(fd)
-	buf := make([]byte, 512)
+	buf := make([]byte, 1024)
 	n, err := unix.Read(fd, buf)
-	switch {
-	case err == unix.EAGAIN || n == 0:
-		return nil
-	case err != nil:
+	if err != nil && err != unix.EAGAIN {
 		return os.NewSyscallError("read", err)
-	case n == 1: // our own byte
+	}
+	// Nothing, or only the byte of start: it ended in a hook, or before.
+	executed := false
+	for rest := buf[:max(n, 0)]; len(rest) > 1; {
+		size := min(len(rest), nsenter.RecordSize(rest))
+		record, err := nsenter.ParseRecord(rest[:size])
+		if err != nil {
+			return err
+		}
+		if record.Kind == nsenter.RecordFail {
+			return c.stepError(&record)
+		}
+		executed, rest = true, rest[size:]
+	}
+	if !executed {
 		return errors.New("the container was ended before its program ran")
 	}
-	record, err := nsenter.ParseRecord(buf[:n])
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// stepError explains a failure by the plan that create has kept.
+func (c *container) stepError(record *nsenter.Record) error {
 	b, err := readAt(c.dir, planFile)
 	if err != nil {
 		return err
@@ -44,5 +57,5 @@ func (c *container) gateRecord() error {
 	if err != nil {
 		return err
 	}
-	return stepError(p, &record)
+	return stepError(p, record)
 }

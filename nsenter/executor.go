@@ -74,6 +74,15 @@ func (e *Executor) Next() (Record, error) {
 	}
 }
 
+// RecordSize is the length of the record that b begins with; the whole of b if
+// it is shorter than a record's head.
+func RecordSize(b []byte) int {
+	if len(b) < recordHead {
+		return len(b)
+	}
+	return recordHead + int(min(binary.NativeEndian.Uint32(b[12:]), recordText))
+}
+
 // ParseRecord reads the record in b: a message of the status socket or, from
 // the gate on, what came through the fifo.
 func ParseRecord(b []byte) (Record, error) {

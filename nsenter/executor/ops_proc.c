@@ -132,7 +132,7 @@ int op_execve(const uint64_t *arg)
 {
 	if (!exec.program)
 		return -ENOENT;
-	if (exec.status >= 0)
+	if (exec.status >= 0 || exec.gate >= 0)
 		send_record(RECORD_EXEC, 0);
 	return SYS(execve, exec.program, arg[0], arg[1]);
 }
