@@ -27,6 +27,9 @@ func (r *Root) cgroupInputs() error {
 			return &plan.Error{At: at.Field("type"), Err: errors.New("no cgroup hierarchy is mounted on this host")}
 		}
 		v2 := r.unified()
+		if v2 != nil && !r.facts.UserNS && !r.facts.CgroupNS {
+			r.inputs[i] = r.b.Input(plan.Input{At: at, Kind: plan.KindCgroup, Path: v2.Mount})
+		}
 		if v2 != nil && r.facts.UserNS && v2.Cgroup != "" {
 			r.inputs[i] = r.b.Input(plan.Input{At: at, Kind: plan.KindCgroup, Path: v2.Cgroup})
 		}
@@ -90,6 +93,14 @@ func (r *Root) index(m *specs.Mount) int {
 }
 
 func (r *Root) cgroup2(at plan.Pointer, o *options, target string, own plan.Slot) {
+	if !r.facts.CgroupNS && !r.facts.UserNS {
+		// DEFENCE: a new mount from the initial cgroup namespace would take options
+		// such as nsdelegate and memory_recursiveprot from the host's mount too.
+		r.b.MountSetattr(at.Field("options"), own, unix.AT_EMPTY_PATH, o.attrSet, o.attrClear, unix.MS_SLAVE)
+		r.place(at.Field("destination"), "cgroup2", own, target)
+		r.b.Close(at, own)
+		return
+	}
 	b, fs, mnt := r.b, r.b.Slot(), r.b.Slot()
 	b.Fsopen(at.Field("type"), "cgroup2", fs)
 	b.Fsconfig(at.Field("type"), fs, unix.FSCONFIG_SET_STRING, "source", "cgroup")

@@ -47,7 +47,13 @@ func prepare() error {
 	if cc == "" {
 		cc = "gcc"
 	}
-	temporary := fmt.Sprintf("%s.%d", probePath, os.Getpid())
+	// Packages are tested side by side, each as process 1: a pid is no name.
+	work, err := os.MkdirTemp(dir, "probe-build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	temporary := filepath.Join(work, "probe")
 	out, err := exec.Command(cc, "-static", "-O1", "-Wall", "-Wextra", "-o", temporary, source).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s %s: %w\n%s", cc, source, err, out)

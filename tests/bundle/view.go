@@ -35,7 +35,8 @@ func (v View) command() []string {
 		return []string{"unshare", "-m", "sh", "-c", `umount /sys/fs/cgroup/unified && exec "$@"`, "sh"}
 	case V2:
 		return []string{"unshare", "-m", "sh", "-c",
-			`umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"`, "sh"}
+			// Bound, not mounted anew: that would change the options of the host's.
+			`mount --bind /sys/fs/cgroup/unified /mnt && umount -R /sys/fs/cgroup && mount --move /mnt /sys/fs/cgroup && exec "$@"`, "sh"}
 	}
 	return nil
 }
