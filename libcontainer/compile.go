@@ -279,7 +279,7 @@ func preserve(b *plan.Builder, n int) (slots []plan.Slot) {
 // facts is what rootfs has to know.
 func facts(spec *specs.Spec, o *CreateOptions, host *Host, cgroup *cgroups.Plan, n *namespaces) rootfs.Facts {
 	f := rootfs.Facts{Bundle: o.Bundle, UserNS: n.all&unix.CLONE_NEWUSER != 0, CgroupNS: n.all&unix.CLONE_NEWCGROUP != 0,
-		Terminal: spec.Process.Terminal, NoPivot: o.NoPivot}
+		NoPivot: o.NoPivot}
 	for _, dir := range cgroup.Dirs {
 		h := host.Cgroups.Hierarchies[dir.Hierarchy]
 		f.Hierarchies = append(f.Hierarchies, rootfs.Hierarchy{Mount: h.Mount, Controllers: h.Controllers, Name: h.Name, V2: h.V2, Cgroup: dir.Path})

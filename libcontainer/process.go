@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"encoding/binary"
 	"path"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -73,44 +74,8 @@ func (p *process) compileRlimits() {
 	}
 }
 
-// rlimit is the number of a limit's name; config_validate.go knows the names.
-func rlimit(name string) uint64 {
-	switch name {
-	case "RLIMIT_CPU":
-		return unix.RLIMIT_CPU
-	case "RLIMIT_FSIZE":
-		return unix.RLIMIT_FSIZE
-	case "RLIMIT_DATA":
-		return unix.RLIMIT_DATA
-	case "RLIMIT_STACK":
-		return unix.RLIMIT_STACK
-	case "RLIMIT_CORE":
-		return unix.RLIMIT_CORE
-	case "RLIMIT_RSS":
-		return unix.RLIMIT_RSS
-	case "RLIMIT_NPROC":
-		return unix.RLIMIT_NPROC
-	case "RLIMIT_NOFILE":
-		return unix.RLIMIT_NOFILE
-	case "RLIMIT_MEMLOCK":
-		return unix.RLIMIT_MEMLOCK
-	case "RLIMIT_AS":
-		return unix.RLIMIT_AS
-	case "RLIMIT_LOCKS":
-		return unix.RLIMIT_LOCKS
-	case "RLIMIT_SIGPENDING":
-		return unix.RLIMIT_SIGPENDING
-	case "RLIMIT_MSGQUEUE":
-		return unix.RLIMIT_MSGQUEUE
-	case "RLIMIT_NICE":
-		return unix.RLIMIT_NICE
-	case "RLIMIT_RTPRIO":
-		return unix.RLIMIT_RTPRIO
-	case "RLIMIT_RTTIME":
-		return unix.RLIMIT_RTTIME
-	}
-	panic("libcontainer: rlimit " + name + " was not validated")
-}
+// rlimit is the number of a validated limit's name.
+func rlimit(name string) uint64 { return uint64(slices.Index(rlimitNames[:], name)) }
 
 // compileCredentials gives up what the payload may not have.
 func (p *process) compileCredentials() {

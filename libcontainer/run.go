@@ -47,15 +47,14 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 
 // foreground is the caller's side of an attached container or exec.
 type foreground struct {
-	detached bool
-	console  int // where the executor sends the terminal: the caller's socket, or ours
-	master   int // our end, which receives it; -1: none
-	catcher  *signals.Catcher
+	console int // where the executor sends the terminal: the caller's socket, or ours
+	master  int // our end, which receives it; -1: none
+	catcher *signals.Catcher
 }
 
 // newForeground catches signals before anything is made, so that none is lost.
 func newForeground(detached bool, socket string, noSubreaper bool) (*foreground, error) {
-	f := &foreground{detached: detached, console: -1, master: -1}
+	f := &foreground{console: -1, master: -1}
 	if socket != "" {
 		var err error
 		f.console, err = dialConsole(socket)

@@ -291,7 +291,7 @@ func (s *spawn) finish(hooks func() error) error {
 // failed explains an error that comes of the executor's end by the record it
 // has left.
 func (s *spawn) failed(err error) error {
-	if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ESRCH) {
+	if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
 	for {

@@ -7,7 +7,6 @@ import (
 	"path"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"corten/nsenter/plan"
@@ -63,7 +62,8 @@ func (r *Root) unified() *Hierarchy {
 
 // cgroup compiles a mount of type cgroup. It is read-only, asked or not, when
 // the container has no cgroup namespace: defence against CVE-2023-25809.
-func (r *Root) cgroup(at plan.Pointer, m *specs.Mount, o *options, target string) error {
+func (r *Root) cgroup(at plan.Pointer, i int, target string) error {
+	m, o := &r.spec.Mounts[i], &r.options[i]
 	for _, d := range o.data {
 		if !d.generic {
 			return &plan.Error{At: at.Field("options").Index(d.index), Err: errors.New("cgroup mounts take no options of their own")}
@@ -73,23 +73,14 @@ func (r *Root) cgroup(at plan.Pointer, m *specs.Mount, o *options, target string
 		o.attrSet |= unix.MOUNT_ATTR_RDONLY
 	}
 	if r.unified() != nil {
-		r.cgroup2(at, o, target, r.inputs[r.index(m)])
+		r.cgroup2(at, o, target, r.inputs[i])
 		return nil
 	}
 	if m.Type == "cgroup2" {
 		return &plan.Error{At: at.Field("type"), Err: errors.New("the host's cgroups are v1")}
 	}
-	r.cgroup1(at, o, target, r.inputs[r.index(m)])
+	r.cgroup1(at, o, target, r.inputs[i])
 	return nil
-}
-
-func (r *Root) index(m *specs.Mount) int {
-	for i := range r.spec.Mounts {
-		if &r.spec.Mounts[i] == m {
-			return i
-		}
-	}
-	panic("rootfs: mount of another config")
 }
 
 func (r *Root) cgroup2(at plan.Pointer, o *options, target string, own plan.Slot) {

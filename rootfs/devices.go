@@ -93,9 +93,8 @@ func (r *Root) hostDev() bool {
 	for i := range r.spec.Mounts {
 		m := &r.spec.Mounts[i]
 		if path.Clean("/"+m.Destination) == "/dev" {
-			o, _ := parseOptions(m.Options)
-			if !o.remount {
-				covered = isBind(m, &o)
+			if o := &r.options[i]; !o.remount {
+				covered = isBind(m, o)
 			}
 		}
 	}

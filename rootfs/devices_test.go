@@ -138,7 +138,8 @@ func TestWithoutAMountAtDevItIsNoLink(t *testing.T) {
 func TestTheConsoleIsBoundAfterTheMountsAndBeforeTheMasks(t *testing.T) {
 	spec := box(proc, dev, pts)
 	spec.Linux.MaskedPaths, spec.Linux.ReadonlyPaths = []string{"/proc/kcore"}, []string{"/proc/sys"}
-	p := mustBuild(t, spec, Facts{Terminal: true})
+	spec.Process = &specs.Process{Terminal: true}
+	p := mustBuild(t, spec, Facts{})
 	var order []string
 	for _, part := range p.parts {
 		if len(order) == 0 || order[len(order)-1] != part {

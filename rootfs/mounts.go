@@ -32,11 +32,12 @@ func (r *Root) sources() error {
 	for i := range r.spec.Mounts {
 		m, at := &r.spec.Mounts[i], plan.At("/mounts").Index(i)
 		r.inputs[i] = noSlot
-		o, bad := parseOptions(m.Options)
-		if bad >= 0 {
+		o := &r.options[i]
+		var bad int
+		if *o, bad = parseOptions(m.Options); bad >= 0 {
 			return &plan.Error{At: at.Field("options").Index(bad), Err: errors.New(m.Options[bad] + " is not handled yet")}
 		}
-		if !isBind(m, &o) || o.remount {
+		if !isBind(m, o) || o.remount {
 			continue
 		}
 		if m.Source == "" {
@@ -58,9 +59,9 @@ func (r *Root) sources() error {
 func (r *Root) Mounts() error {
 	for i := range r.spec.Mounts {
 		m, at := &r.spec.Mounts[i], plan.At("/mounts").Index(i)
-		o, _ := parseOptions(m.Options)
+		o := &r.options[i]
 		target := path.Clean("/" + m.Destination)
-		if err := r.allowed(at, m, &o, target); err != nil {
+		if err := r.allowed(at, m, o, target); err != nil {
 			return err
 		}
 		switch {
@@ -68,17 +69,17 @@ func (r *Root) Mounts() error {
 			if len(o.data) > 0 {
 				return &plan.Error{At: at.Field("options").Index(o.data[0].index), Err: errors.New("remount changes the flags of a mount only")}
 			}
-			r.remount(at, &o, target)
-		case isBind(m, &o):
-			r.bind(at, &o, r.inputs[i], target)
+			r.remount(at, o, target)
+		case isBind(m, o):
+			r.bind(at, o, r.inputs[i], target)
 		case m.Type == "cgroup" || m.Type == "cgroup2":
-			if err := r.cgroup(at, m, &o, target); err != nil {
+			if err := r.cgroup(at, i, target); err != nil {
 				return err
 			}
 		case m.Type == "":
 			return &plan.Error{At: at.Field("type"), Err: errors.New("a mount that is no bind mount needs a type")}
 		default:
-			r.filesystem(at, m, &o, target)
+			r.filesystem(at, m, o, target)
 		}
 	}
 	return nil

@@ -21,7 +21,6 @@ type Facts struct {
 	Bundle      string // absolute; relative paths of config.json begin here
 	UserNS      bool   // the container has a user namespace of its own
 	CgroupNS    bool   // ... a cgroup namespace
-	Terminal    bool   // process.terminal
 	NoPivot     bool   // --no-pivot: chroot(2), for roots that pivot_root(2) refuses
 	Hierarchies []Hierarchy
 }
@@ -44,6 +43,7 @@ type Root struct {
 
 	root    plan.Slot // the root's mount: every path below it is looked up from here
 	inputs  []plan.Slot
+	options []options // of each mount, read once
 	devices []device
 
 	anchors []anchor    // mounts whose descriptor is kept
@@ -63,7 +63,7 @@ type anchor struct {
 // New adds the inputs: the root and the sources of bind mounts. Establishes:
 // every lookup of a host path is finished before the clone (security.md C5).
 func New(b *plan.Builder, spec *specs.Spec, facts Facts) (*Root, error) {
-	r := &Root{b: b, spec: spec, facts: facts, inputs: make([]plan.Slot, len(spec.Mounts))}
+	r := &Root{b: b, spec: spec, facts: facts, inputs: make([]plan.Slot, len(spec.Mounts)), options: make([]options, len(spec.Mounts))}
 	at := plan.At("/root/path")
 	r.root = b.Input(plan.Input{At: at, Kind: plan.KindTree, Path: r.host(spec.Root.Path), Tree: true})
 	if err := r.sources(); err != nil {

@@ -40,8 +40,8 @@ func build(spec *specs.Spec, facts Facts) (*built, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket := plan.None
-	if facts.Terminal {
+	socket, terminal := plan.None, spec.Process != nil && spec.Process.Terminal
+	if terminal {
 		socket = b.Input(plan.Input{Kind: plan.KindConsole})
 	}
 	out := &built{Plan: &b.Plan}
@@ -57,7 +57,7 @@ func build(spec *specs.Spec, facts Facts) (*built, error) {
 		return nil, err
 	}
 	part("devices", r.Devices)
-	if facts.Terminal {
+	if terminal {
 		part("console", func() {
 			peer := Terminal(b, r.Slot(), nil, socket)
 			r.Console(peer)
