@@ -55,11 +55,7 @@ func (r *Runtime) Start(id string) error {
 	if err := c.passed(); err != nil {
 		return err
 	}
-	config, err := c.config()
-	if err != nil {
-		return err
-	}
-	if err := r.poststart(c, config.Hooks != nil); err != nil {
+	if err := r.poststart(c); err != nil {
 		if undoErr := r.undo(c); undoErr != nil {
 			r.warn("%v", undoErr)
 		}
@@ -99,12 +95,9 @@ func (c *container) passed() error {
 
 // poststart runs the hooks that follow the payload's start; a failure ends the
 // container.
-func (r *Runtime) poststart(c *container, any bool) error {
-	if !any {
-		return nil
-	}
+func (r *Runtime) poststart(c *container) error {
 	config, err := c.config()
-	if err != nil {
+	if err != nil || config.Hooks == nil {
 		return err
 	}
 	return runHooks("poststart", config.Hooks.Poststart, hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusRunning, c.PID))

@@ -207,7 +207,7 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 		return err
 	}
 	if !o.gate {
-		if err := r.poststart(c, s.spec.Hooks != nil); err != nil {
+		if err := r.poststart(c); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"corten/cgroups"
 	"corten/nsenter/plan"
 )
 
@@ -37,12 +38,20 @@ func (v *PlanView) Text() string {
 	}
 	for i := range v.compiled.Cgroup.Rows {
 		row := &v.compiled.Cgroup.Rows[i]
-		b.WriteString("      write " + row.String() + "  " + row.At.String() + "\n")
+		b.WriteString("      " + rowCall(row) + "  " + row.At.String() + "\n")
 	}
 	b.WriteString("      clone " + plan.CloneFlags(v.compiled.cloneFlags) + "  /linux/namespaces\n")
 	b.WriteString("# by the executor\n")
 	b.WriteString(v.compiled.Format())
 	return b.String()
+}
+
+// rowCall is what is done for a limit: a file written, or a program attached.
+func rowCall(row *cgroups.Row) string {
+	if row.Devices != nil {
+		return "attach " + row.String()
+	}
+	return "write " + row.String()
 }
 
 // JSON is the same for a program.
@@ -65,7 +74,7 @@ func (v *PlanView) JSON() ([]byte, error) {
 	}
 	for i := range v.compiled.Cgroup.Rows {
 		row := &v.compiled.Cgroup.Rows[i]
-		out.Limits = append(out.Limits, step{Call: "write " + row.String(), From: row.At.String()})
+		out.Limits = append(out.Limits, step{Call: rowCall(row), From: row.At.String()})
 	}
 	for i := range v.compiled.Inputs {
 		in := &v.compiled.Inputs[i]

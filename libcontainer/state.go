@@ -230,7 +230,7 @@ func quoteJSON(s string) string {
 	return `"` + s + `"`
 }
 
-// writeAt makes the file name in dir, which must not exist, or replaces it.
+// writeAt makes the file name in dir, or replaces what is in it.
 func writeAt(dir *os.File, name string, b []byte) error {
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {

@@ -226,7 +226,7 @@ func (r *Root) recursiveAttributes(at plan.Pointer, o *options, mnt plan.Slot) {
 	}
 }
 
-// finish sets what fsmount(2) does not take.
+// finish sets propagation and what is for all mounts below.
 func (r *Root) finish(at plan.Pointer, o *options, mnt plan.Slot) {
 	if o.propagation != 0 {
 		r.propagate(at.Field("options"), mnt, o.propagation, o.propagationRec)
@@ -239,8 +239,10 @@ func (r *Root) remount(at plan.Pointer, o *options, target string) {
 	b, mnt := r.b, r.b.Slot()
 	dir, name := r.from(target)
 	b.Openat2(at.Field("destination"), dir, name, unix.O_PATH|unix.O_CLOEXEC, 0, inRoot, mnt)
-	b.MountSetattr(at.Field("options"), mnt, unix.AT_EMPTY_PATH, o.attrSet, o.attrClear, o.propagation)
-	r.recursiveAttributes(at, o, mnt)
+	if o.attrSet|o.attrClear != 0 {
+		b.MountSetattr(at.Field("options"), mnt, unix.AT_EMPTY_PATH, o.attrSet, o.attrClear, 0)
+	}
+	r.finish(at, o, mnt)
 	b.Done(at, mnt)
 }
 

@@ -231,6 +231,15 @@ func TestARemountChangesWhatIsThereAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestARemountOfAPropagationReachesAllMountsBelowWhenAsked(t *testing.T) {
+	for option, want := range map[string]string{"private": "AT_EMPTY_PATH propagation MS_PRIVATE", "rprivate": "AT_EMPTY_PATH|AT_RECURSIVE propagation MS_PRIVATE"} {
+		calls := mustBuild(t, box(specs.Mount{Destination: "/a", Options: []string{"remount", option}}), Facts{}).calls("mounts")
+		if n := count(calls, "mount_setattr "); n != 1 || !strings.Contains(strings.Join(calls, "\n"), want) {
+			t.Errorf("%s: %q", option, calls)
+		}
+	}
+}
+
 func v2(cgroupNS bool) Facts {
 	return Facts{CgroupNS: cgroupNS, Hierarchies: []Hierarchy{{Mount: "/sys/fs/cgroup", V2: true, Cgroup: "/sys/fs/cgroup/box"}}}
 }
