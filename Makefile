@@ -3,6 +3,7 @@
 #   make           ./corten: static, reproducible
 #   make demo      builds it and runs a container
 #   make test      every test (as root)
+#   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin
 #   make install   PREFIX=/usr/local DESTDIR=
 #
@@ -39,6 +40,10 @@ test: corten
 	@./build-deps.sh test
 	tests/all
 
+mutate: corten
+	@./build-deps.sh test
+	$(GO) run ./tests/mutate $(MUTATE)
+
 bench: corten
 	@./build-deps.sh bench
 	$(GO) run ./tests/bench $(BENCH)
@@ -55,4 +60,4 @@ clean:
 	@$(MAKE) --no-print-directory -C nsenter/executor clean
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
 
-.PHONY: all corten parts deps demo test bench install clean
+.PHONY: all corten parts deps demo test mutate bench install clean
