@@ -44,6 +44,7 @@ type Row struct {
 	ReadBack   Compare
 	Reused     bool     // only in a cgroup that was there before
 	IfThere    bool     // a missing file is as good: it would not limit anything
+	Else       *Row     // in place of this where File is missing
 	Devices    *Devices // in place of File and Value
 }
 
@@ -51,6 +52,12 @@ type Row struct {
 func (r *Row) String() string {
 	if r.Devices != nil {
 		return "device program = " + r.Devices.String()
+	}
+	switch {
+	case r.ReadBack == AtMost:
+		return r.File + " <= " + r.Value
+	case r.Else != nil:
+		return r.File + " = " + r.Value + ", or " + r.Else.String()
 	}
 	return r.File + " = " + r.Value
 }
@@ -63,6 +70,8 @@ const (
 	Exact                     // the value, character by character
 	Bytes                     // the value rounded down to the page size; "max" for the largest
 	List                      // the same set of numbers: cpusets
+	Line                      // a line with all words of the value
+	AtMost                    // nothing is written: the file must read no more than the value
 )
 
 // Compile places the container and lists what to write. Paths are those of
@@ -164,14 +173,35 @@ const (
 	refused             // there is no such file in this version
 )
 
-// compileLimits appends the rows of memory, cpu, cpuset and pids, and reports
+// compileLimits appends the rows of all fields but devices, and reports
 // whether there were any.
 func (p *Plan) compileLimits(at plan.Pointer, r *specs.LinuxResources, h *Host) (limited bool, err error) {
-	if r.Memory == nil && r.CPU == nil && r.Pids == nil {
-		return false, nil
+	before := len(p.Rows)
+	if r.Memory != nil || r.CPU != nil || r.Pids != nil {
+		if err := p.compileNumbers(at, r, h); err != nil {
+			return false, err
+		}
 	}
-	if err := checkMemory(at.Field("memory"), r.Memory); err != nil {
+	if err := p.compileBlockIO(at.Field("blockIO"), r.BlockIO, h); err != nil {
 		return false, err
+	}
+	if err := p.compileHugetlb(at.Field("hugepageLimits"), r.HugepageLimits, h); err != nil {
+		return false, err
+	}
+	if err := p.compileNetwork(at.Field("network"), r.Network, h); err != nil {
+		return false, err
+	}
+	if err := p.compileRdma(at.Field("rdma"), r.Rdma, h); err != nil {
+		return false, err
+	}
+	err = p.compileUnified(at.Field("unified"), r.Unified, h)
+	return len(p.Rows) > before, err
+}
+
+// compileNumbers appends the rows of memory, cpu, cpuset and pids.
+func (p *Plan) compileNumbers(at plan.Pointer, r *specs.LinuxResources, h *Host) error {
+	if err := checkMemory(at.Field("memory"), r.Memory); err != nil {
+		return err
 	}
 	p.ignore(at.Field("memory"), r.Memory)
 	for _, controller := range [...]string{"memory", "cpu", "cpuset", "pids"} {
@@ -181,22 +211,50 @@ func (p *Plan) compileLimits(at plan.Pointer, r *specs.LinuxResources, h *Host) 
 			v2 = h.Hierarchies[dir].V2
 		}
 		for _, l := range limits(controller, v2, r) {
-			if l.value == "" {
+			if l.value == "" || dir < 0 && l.flags&reused != 0 {
 				continue
 			}
 			at := at.Field(l.group).Field(l.field)
 			switch {
 			case dir < 0:
-				return false, &plan.Error{At: at, Err: errors.New("cgroup controller " + controller + " is not available"), Hint: h.offers()}
+				return h.missing(at, controller)
 			case l.flags&refused != 0:
-				return false, &plan.Error{At: at, Err: errors.New("cgroup v2 has no such limit")}
+				return noSuchLimit(at)
 			}
-			limited = true
 			p.Rows = append(p.Rows, Row{At: at, Dir: dir, Controller: controller, File: l.file, Value: l.value, ReadBack: l.readBack,
 				Reused: l.flags&reused != 0, IfThere: l.flags&ifThere != 0})
 		}
 	}
-	return limited, nil
+	return nil
+}
+
+// controller is the index of the hierarchy that has a controller, by its name
+// on v1 and on v2, where some have none.
+func (p *Plan) controller(at plan.Pointer, v1, v2 string, h *Host) (dir int, unified bool, err error) {
+	for i := range h.Hierarchies {
+		g := &h.Hierarchies[i]
+		if !g.V2 && slices.Contains(g.Controllers, v1) {
+			return i, false, nil
+		}
+		if g.V2 && slices.Contains(h.Controllers, v2) {
+			return i, true, nil
+		}
+	}
+	if v2 == "" && h.Mode == Unified {
+		return 0, false, noSuchLimit(at)
+	}
+	if h.Mode != Unified {
+		v2 = v1
+	}
+	return 0, false, h.missing(at, v2)
+}
+
+func (h *Host) missing(at plan.Pointer, controller string) error {
+	return &plan.Error{At: at, Err: errors.New("cgroup controller " + controller + " is not available"), Hint: h.offers()}
+}
+
+func noSuchLimit(at plan.Pointer) error {
+	return &plan.Error{At: at, Err: errors.New("cgroup v2 has no such limit")}
 }
 
 func limits(controller string, v2 bool, r *specs.LinuxResources) []limit {

@@ -19,8 +19,8 @@ func unifiedHost(controllers ...string) *Host {
 		Hierarchies: []Hierarchy{{Mount: "/sys/fs/cgroup", V2: true, Own: "/user.slice/session-1.scope", Root: "/"}}}
 }
 
-func legacyHost() *Host {
-	return &Host{Mode: Legacy, Hierarchies: []Hierarchy{
+func legacyHost(more ...string) *Host {
+	h := &Host{Mode: Legacy, Hierarchies: []Hierarchy{
 		{Mount: "/sys/fs/cgroup/freezer", Controllers: []string{"freezer"}, Own: "/", Root: "/"},
 		{Mount: "/sys/fs/cgroup/cpu,cpuacct", Controllers: []string{"cpu", "cpuacct"}, Own: "/a/b", Root: "/"},
 		{Mount: "/sys/fs/cgroup/memory", Controllers: []string{"memory"}, Own: "/docker/12", Root: "/docker/12"},
@@ -29,6 +29,10 @@ func legacyHost() *Host {
 		{Mount: "/sys/fs/cgroup/devices", Controllers: []string{"devices"}, Own: "/", Root: "/"},
 		{Mount: "/sys/fs/cgroup/systemd", Name: "systemd", Own: "/", Root: "/"},
 	}}
+	for _, c := range more {
+		h.Hierarchies = append(h.Hierarchies, Hierarchy{Mount: "/sys/fs/cgroup/" + c, Controllers: []string{c}, Own: "/", Root: "/"})
+	}
+	return h
 }
 
 var allV2 = []string{"cpuset", "cpu", "io", "memory", "hugetlb", "pids"}
@@ -143,7 +147,8 @@ func TestRowsV1(t *testing.T) {
 	for rule := range strings.SplitSeq(standardText, ", ") {
 		want += "devices: devices.allow = " + rule + "\n"
 	}
-	wantRows(t, rows(t, legacyHost(), r), want+`memory/limit: memory.limit_in_bytes = 10485760
+	wantRows(t, rows(t, legacyHost(), r), want+`memory/useHierarchy: memory.use_hierarchy = 1
+memory/limit: memory.limit_in_bytes = 10485760
 memory/swap: memory.memsw.limit_in_bytes = 20971520
 memory/reservation: memory.soft_limit_in_bytes = 4194304
 memory/disableOOMKiller: memory.oom_control = 1

@@ -49,6 +49,25 @@ func (p *Plan) ignore(at plan.Pointer, m *specs.LinuxMemory) {
 	}
 }
 
+// inUse is the limit that checkBeforeUpdate compares with what is in use.
+func inUse(m *specs.LinuxMemory) string {
+	if m.CheckBeforeUpdate == nil || !*m.CheckBeforeUpdate || value(m.Limit) <= 0 {
+		return ""
+	}
+	return number(m.Limit)
+}
+
+// hierarchical is what memory.use_hierarchy says; "" when it is not asked for.
+func hierarchical(m *specs.LinuxMemory) string {
+	switch {
+	case m.UseHierarchy == nil:
+		return ""
+	case *m.UseHierarchy:
+		return "1"
+	}
+	return "0"
+}
+
 // pidsMax: 0 is 1, because the kernel's 0 forbids what systemd's cannot; below
 // 0 is no limit.
 func pidsMax(p *specs.LinuxPids) string {

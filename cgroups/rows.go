@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,25 +71,32 @@ func (w *writer) row(dir int, row *Row) (err error) {
 		if row.ReadBack != NoReadBack {
 			flags = unix.O_RDWR
 		}
+		if row.ReadBack == AtMost {
+			flags = unix.O_RDONLY
+		}
 		if w.fd, err = openBeneath(dir, row.File, flags); err == unix.ENOENT && row.IfThere {
 			return nil
+		} else if err == unix.ENOENT && row.Else != nil {
+			return w.row(dir, row.Else)
 		} else if err != nil {
 			return row.failed("open "+row.File, err)
 		}
 		w.dir, w.file = dir, row.File
 	}
-	n, err := retry(func() (int, error) { return unix.Pwrite(w.fd, []byte(row.Value), 0) })
-	if err == nil && n < len(row.Value) {
-		err = unix.EIO
-	}
-	if err != nil {
-		return row.failed("write "+row.File+" "+strconv.Quote(row.Value), err)
+	if row.ReadBack != AtMost {
+		n, err := retry(func() (int, error) { return unix.Pwrite(w.fd, []byte(row.Value), 0) })
+		if err == nil && n < len(row.Value) {
+			err = unix.EIO
+		}
+		if err != nil {
+			return row.failed("write "+row.File+" "+strconv.Quote(row.Value), err)
+		}
 	}
 	if row.ReadBack == NoReadBack {
 		return nil
 	}
-	var buf [512]byte
-	n, err = retry(func() (int, error) { return unix.Pread(w.fd, buf[:], 0) })
+	var buf [4096]byte
+	n, err := retry(func() (int, error) { return unix.Pread(w.fd, buf[:], 0) })
 	if err != nil {
 		return row.failed("read "+row.File, err)
 	}
@@ -107,6 +115,13 @@ func (r *Row) compare(dir int, got string) error {
 	case Bytes:
 		page := ^int64(os.Getpagesize() - 1)
 		same = same || bytesOf(got)&page == bytesOf(r.Value)&page
+	case Line:
+		same = hasLine(got, strings.Fields(r.Value))
+	case AtMost:
+		if bytesOf(got) > bytesOf(r.Value) {
+			return &plan.Error{At: r.At, Err: errors.New("unable to set memory limit to " + r.Value + " (current usage: " + got + ")")}
+		}
+		return nil
 	case List:
 		want, ok := parseSet(r.Value)
 		have, ok2 := parseSet(got)
@@ -124,6 +139,17 @@ func (r *Row) compare(dir int, got string) error {
 		return nil
 	}
 	return &plan.Error{At: r.At, Op: "write " + r.File + " " + strconv.Quote(r.Value), Err: errors.New("the kernel has set " + strconv.Quote(got))}
+}
+
+// hasLine says whether a line of text has all the words.
+func hasLine(text string, words []string) bool {
+	for line := range strings.Lines(text) {
+		has := strings.Fields(line)
+		if !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(has, w) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func bytesOf(s string) int64 {

@@ -25,6 +25,8 @@ func memoryV1(m *specs.LinuxMemory) []limit {
 		oomKiller = "1"
 	}
 	return []limit{
+		{"memory", "useHierarchy", "memory", "memory.use_hierarchy", hierarchical(m), Exact, 0},
+		{"memory", "checkBeforeUpdate", "memory", "memory.usage_in_bytes", inUse(m), AtMost, reused},
 		{"memory", "swap", "memory", "memory.memsw.limit_in_bytes", clear, Bytes, reused | ifThere},
 		{"memory", "limit", "memory", "memory.limit_in_bytes", amount(m.Limit), Bytes, 0},
 		// After memory.limit: the kernel wants the sum never below it.

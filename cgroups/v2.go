@@ -24,7 +24,13 @@ func memoryV2(m *specs.LinuxMemory) []limit {
 	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
 		oomKiller = "1"
 	}
+	flat := ""
+	if hierarchical(m) == "0" {
+		flat = "0" // a v2 hierarchy is always one
+	}
 	return []limit{
+		{"memory", "useHierarchy", "memory", "", flat, 0, refused},
+		{"memory", "checkBeforeUpdate", "memory", "memory.current", inUse(m), AtMost, reused},
 		{"memory", "swap", "memory", "memory.swap.max", swap, Bytes, flags},
 		{"memory", "limit", "memory", "memory.max", bytesMax(m.Limit), Bytes, 0},
 		{"memory", "reservation", "memory", "memory.low", bytesMax(m.Reservation), Bytes, 0},

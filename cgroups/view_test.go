@@ -197,4 +197,4 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Error("not within 2 s: " + what)
 }
 
-func ptr[T interface{ ~int64 | ~uint64 | ~bool }](v T) *T { return &v }
+func ptr[T any](v T) *T { return &v }

@@ -23,12 +23,9 @@ type asked struct {
 // platforms are no such thing, they say nothing about Linux; but who asks for
 // a virtual machine must not be given a container.
 func unsupported(s *specs.Spec) error {
-	l, r := s.Linux, (*specs.LinuxResources)(nil)
+	l := s.Linux
 	if l == nil {
 		l = new(specs.Linux)
-	}
-	if r = l.Resources; r == nil {
-		r = new(specs.LinuxResources)
 	}
 	if err := refuseAsked(document,
 		asked{"vm", s.VM != nil},
@@ -51,15 +48,6 @@ func unsupported(s *specs.Spec) error {
 		asked{"intelRdt", l.IntelRdt != nil},
 		asked{"memoryPolicy", l.MemoryPolicy != nil},
 		asked{"personality", l.Personality != nil},
-	); err != nil {
-		return err
-	}
-	if err := refuseAsked(document.Field("linux").Field("resources"),
-		asked{"blockIO", asksBlockIO(r.BlockIO)},
-		asked{"hugepageLimits", len(r.HugepageLimits) > 0},
-		asked{"network", asksNetwork(r.Network)},
-		asked{"rdma", len(r.Rdma) > 0},
-		asked{"unified", len(r.Unified) > 0},
 	); err != nil {
 		return err
 	}
@@ -89,16 +77,6 @@ func unsupportedSeccomp(at plan.Pointer, s *specs.LinuxSeccomp) error {
 		asked{"defaultAction", s.DefaultAction == specs.ActNotify},
 		asked{"listenerPath", s.ListenerPath != ""},
 		asked{"listenerMetadata", s.ListenerMetadata != ""})
-}
-
-func asksBlockIO(b *specs.LinuxBlockIO) bool {
-	return b != nil && (b.Weight != nil && *b.Weight != 0 || b.LeafWeight != nil && *b.LeafWeight != 0 ||
-		len(b.WeightDevice)+len(b.ThrottleReadBpsDevice)+len(b.ThrottleWriteBpsDevice)+
-			len(b.ThrottleReadIOPSDevice)+len(b.ThrottleWriteIOPSDevice) > 0)
-}
-
-func asksNetwork(n *specs.LinuxNetwork) bool {
-	return n != nil && (n.ClassID != nil && *n.ClassID != 0 || len(n.Priorities) > 0)
 }
 
 // refuseAsked refuses the first field asked for, a member of what at points to.

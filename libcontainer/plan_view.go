@@ -46,10 +46,14 @@ func (v *PlanView) Text() string {
 	return b.String()
 }
 
-// rowCall is what is done for a limit: a file written, or a program attached.
+// rowCall is what is done for a limit: a file written or compared, or a
+// program attached.
 func rowCall(row *cgroups.Row) string {
-	if row.Devices != nil {
+	switch {
+	case row.Devices != nil:
 		return "attach " + row.String()
+	case row.ReadBack == cgroups.AtMost:
+		return "check " + row.String()
 	}
 	return "write " + row.String()
 }

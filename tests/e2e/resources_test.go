@@ -72,6 +72,7 @@ func limited(t *testing.T, view bundle.View, r specs.LinuxResources, edits ...bu
 	return b
 }
 
+// spec: linux.resources.memory.limit
 func TestMemoryLimitIsInForce(t *testing.T) {
 	inViews(t, "memory", func(t *testing.T, view bundle.View) {
 		b := limited(t, view, specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: bundle.Pointer[int64](32 << 20)}})
@@ -95,6 +96,7 @@ func TestReservationIsSet(t *testing.T) {
 	})
 }
 
+// spec: linux.resources.pids.limit
 func TestTheEleventhProcessFailsWithALimitOfTen(t *testing.T) {
 	inViews(t, "pids", func(t *testing.T, view bundle.View) {
 		b := limited(t, view, specs.LinuxResources{Pids: &specs.LinuxPids{Limit: bundle.Pointer[int64](10)}},
@@ -124,6 +126,7 @@ func TestCPUQuotaAndSharesAreSet(t *testing.T) {
 	})
 }
 
+// spec: linux.resources.cpu.cpus, linux.resources.cpu.mems
 func TestCPUSetIsInForce(t *testing.T) {
 	inViews(t, "cpuset", func(t *testing.T, view bundle.View) {
 		b := limited(t, view, specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "0", Mems: "0"}}, bundle.Probe())
@@ -133,6 +136,7 @@ func TestCPUSetIsInForce(t *testing.T) {
 	})
 }
 
+// spec: linux.resources.devices[].allow
 func TestDevicesNotAllowedCannotBeOpened(t *testing.T) {
 	for _, view := range bundle.Views() {
 		t.Run(view.String(), func(t *testing.T) {
@@ -146,6 +150,8 @@ func TestDevicesNotAllowedCannotBeOpened(t *testing.T) {
 	}
 }
 
+// spec: linux.resources.devices[].allow, linux.resources.devices[].type, linux.resources.devices[].major
+// spec: linux.resources.devices[].minor, linux.resources.devices[].access
 func TestDevicesAllowedCanBeOpened(t *testing.T) {
 	for _, view := range bundle.Views() {
 		t.Run(view.String(), func(t *testing.T) {
@@ -160,6 +166,7 @@ func TestDevicesAllowedCanBeOpened(t *testing.T) {
 	}
 }
 
+// spec: linux.cgroupsPath
 func TestTheCgroupIsTheOneAskedForAndGoesWithTheContainer(t *testing.T) {
 	for _, view := range bundle.Views() {
 		t.Run(view.String(), func(t *testing.T) {
