@@ -167,7 +167,7 @@ func cgroupMounts(mountinfo string) (mounts []cgroupMount) {
 		if len(fields) < 6 || len(fs) < 3 || fs[0] != "cgroup" && fs[0] != "cgroup2" {
 			continue
 		}
-		mounts = append(mounts, cgroupMount{unescape(fields[3]), unescape(fields[4]), fs[0] == "cgroup2", fs[2]})
+		mounts = append(mounts, cgroupMount{Unescape(fields[3]), Unescape(fields[4]), fs[0] == "cgroup2", fs[2]})
 	}
 	return mounts
 }
@@ -199,9 +199,9 @@ func hasOption(options, want string) bool {
 	return false
 }
 
-// unescape undoes the octal escapes of mountinfo: space, tab, newline,
+// Unescape undoes the octal escapes of mountinfo: space, tab, newline,
 // backslash.
-func unescape(s string) string {
+func Unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}

@@ -20,6 +20,8 @@ type Compiled struct {
 	Cgroup   *cgroups.Plan
 	Warnings []string
 
+	netDevices []movedDevice
+	resctrl    *resctrlPlan
 	cloneFlags uint64
 	barriers   []barrier
 	forks      bool
@@ -33,6 +35,7 @@ type barrier uint8
 const (
 	barrierPlaced  barrier = iota + 1 // cgroups, id maps and oom_score_adj are set by pid
 	barrierMaps                       // the same, once the executor says its user namespace is there
+	barrierDevices                    // network devices are moved
 	barrierHooks                      // prestart and createRuntime hooks
 	barrierRlimits                    // prlimit(2), which a user namespace has no right to
 	barrierCommit                     // the state is on disk: the payload may run
@@ -41,7 +44,7 @@ const (
 // reports says whether the executor announces that it is waiting. At the
 // others, the runtime's byte is usually there first.
 func (k barrier) reports() bool {
-	return k == barrierMaps || k == barrierHooks || k == barrierRlimits
+	return k == barrierMaps || k == barrierDevices || k == barrierHooks || k == barrierRlimits
 }
 
 func (c *Compiled) wait(b *plan.Builder, at plan.Pointer, k barrier) {
@@ -73,6 +76,12 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		return nil, err
 	}
 
+	if c.netDevices, err = compileNetDevices(spec, o.ID, host); err != nil {
+		return nil, err
+	}
+	if c.resctrl, err = compileResctrl(spec, o.ID, host.Resctrl); err != nil {
+		return nil, err
+	}
 	for _, at := range c.Cgroup.Ignored {
 		c.Warnings = append(c.Warnings, "config.json#"+at.String()+": the kernel has no such limit any more: ignored")
 	}
@@ -204,7 +213,7 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 		b.Unshare(namespaceAt(spec, unix.CLONE_NEWUSER), unix.CLONE_NEWUSER)
 		c.wait(b, users, barrierMaps)
 		placed = true
-	case n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.attaches() || spec.Process.OOMScoreAdj != nil:
+	case n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.attaches() || spec.Process.OOMScoreAdj != nil || c.resctrl != nil:
 		// Before the cgroup namespace is made: its root is fixed by where its
 		// first member is then (C10).
 		c.wait(b, users, barrierPlaced)
@@ -231,6 +240,12 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 	}
 	if !placed && c.attaches() {
 		c.wait(b, plan.At("/process"), barrierPlaced)
+	}
+	if len(c.netDevices) > 0 {
+		// Before the sysctls, which may be theirs, and the hooks, which may
+		// look for them; and while the runtime needs no CAP_SYS_PTRACE yet to
+		// open the namespace.
+		c.wait(b, plan.At("/linux/netDevices"), barrierDevices)
 	}
 	// Nobody may trace a half-made container. Defence against CVE-2016-9962.
 	b.Prctl(plan.At("/process"), unix.PR_SET_DUMPABLE, 0)

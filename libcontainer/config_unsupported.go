@@ -43,9 +43,7 @@ func unsupported(s *specs.Spec) error {
 		}
 	}
 	if err := refuseAsked(document.Field("linux"),
-		asked{"netDevices", len(l.NetDevices) > 0},
 		asked{"mountLabel", l.MountLabel != ""},
-		asked{"intelRdt", l.IntelRdt != nil},
 		asked{"memoryPolicy", l.MemoryPolicy != nil},
 		asked{"personality", l.Personality != nil},
 	); err != nil {

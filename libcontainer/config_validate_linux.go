@@ -41,6 +41,12 @@ func validateLinux(s *specs.Spec) error {
 	if err := validateSysctls(l); err != nil {
 		return err
 	}
+	if err := validateNetDevices(l); err != nil {
+		return err
+	}
+	if err := validateIntelRdt(l.IntelRdt); err != nil {
+		return err
+	}
 	at := document.Field("linux")
 	for i := range l.Devices {
 		if err := validateDevice(at.Field("devices").Index(i), &l.Devices[i]); err != nil {

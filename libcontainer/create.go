@@ -65,6 +65,12 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := host.devices(config.Linux); err != nil {
+		return nil, nil, err
+	}
+	if err := host.resctrl(config.Linux, o.ID); err != nil {
+		return nil, nil, err
+	}
 	if err := host.filter(config, path.Join(r.Root, ".cache/seccomp")); err != nil {
 		return nil, nil, err
 	}
@@ -138,7 +144,7 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 	if err := compiled.Cgroup.Vacant(); err != nil {
 		return c, err
 	}
-	return c, c.journal(compiled.Cgroup)
+	return c, c.journal(compiled)
 }
 
 // create brings a container to its gate (o.gate) or its payload to life.
@@ -154,7 +160,7 @@ func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher
 	if c == nil {
 		return nil, nil, err
 	}
-	s = &spawn{r: r, compiled: compiled, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
+	s = &spawn{r: r, state: c, compiled: compiled, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
 	if err == nil {
 		err = r.make(c, s, o)
 	}
@@ -187,9 +193,13 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 	}
 	if s.group, err = s.compiled.Cgroup.Apply(); err != nil {
 		// It has undone itself, and what is there now is another's.
-		return errors.Join(err, c.journal(&cgroups.Plan{}))
+		return errors.Join(err, c.journal(&Compiled{Cgroup: &cgroups.Plan{}}))
 	}
 	defer s.group.Close()
+	if err := s.openResctrl(); err != nil {
+		return err
+	}
+	defer s.resctrl.Close()
 	if err := s.start(); err != nil {
 		return err
 	}
@@ -211,7 +221,10 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 			return err
 		}
 	}
-	return writePIDFile(o.PIDFile, c.PID)
+	if err := writePIDFile(o.PIDFile, c.PID); err != nil {
+		return err
+	}
+	return c.settle(s.compiled)
 }
 
 // running writes the state of a container whose process is there. The executor

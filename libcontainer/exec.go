@@ -255,12 +255,17 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	for _, w := range compiled.Warnings {
 		r.warn("%s", w)
 	}
+	compiled.resctrl = execResctrl(config, o.ID)
 	s := &spawn{r: r, compiled: compiled, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups)}
 	if s.init, err = c.process(); err != nil {
 		return nil, err
 	}
 	defer unix.Close(s.init)
 	defer s.group.Close()
+	if err := s.openResctrl(); err != nil {
+		return nil, err
+	}
+	defer s.resctrl.Close()
 	if err = s.start(); err == nil {
 		err = s.finish(func() error { return nil })
 	}

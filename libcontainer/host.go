@@ -21,6 +21,8 @@ type Host struct {
 	Cgroups         *cgroups.Host
 	Seccomp         []byte // the filter of linux.seccomp, as struct sock_filter; nil without one
 	SeccompFlags    uint64
+	NetDevices      map[string]netDevice // those of linux.netDevices that are there, by name
+	Resctrl         *Resctrl             // asked with linux.intelRdt
 }
 
 func (h *Host) available(userNS bool) uint64 {

@@ -22,16 +22,50 @@ import (
 //
 //	cgroup /sys/fs/cgroup/memory/outer/box
 //	parent /sys/fs/cgroup/memory/outer
+//	netdevs 4:4026531840                    the network namespace of the devices
+//	netdev eth1 ct8a6… up 0218…             a device, see journalNetDevices
+//	arrived ct8a6… 2                        its index in the container
+//	resctrl /sys/fs/resctrl/box             removed with the container
+//	resctrl-kept /sys/fs/resctrl/gold       removed unless the container was made
+//	settled                                 the container was made
 
-func (c *container) journal(p *cgroups.Plan) error {
+func (c *container) journal(compiled *Compiled) error {
 	var b strings.Builder
-	for _, dir := range p.Dirs {
+	for _, dir := range compiled.Cgroup.Dirs {
 		for _, parent := range missingParents(dir) {
 			b.WriteString("parent " + parent + "\n")
 		}
 		b.WriteString("cgroup " + dir.Path + "\n")
 	}
+	b.WriteString(journalNetDevices(compiled.netDevices))
+	b.WriteString(compiled.resctrl.journal())
 	return writeAt(c.dir, journalFile, []byte(b.String()))
+}
+
+// settle notes that the container is made, where undo has to know: from here on
+// it keeps its network devices, and a group of resctrl with a name of its own
+// stays.
+func (c *container) settle(compiled *Compiled) error {
+	if compiled.netDevices == nil && compiled.resctrl == nil {
+		return nil
+	}
+	if err := c.appendJournal("settled\n"); err != nil {
+		return err
+	}
+	if compiled.netDevices == nil {
+		return nil
+	}
+	return c.letNetNSGo()
+}
+
+func (c *container) appendJournal(line string) error {
+	fd, err := unix.Openat(int(c.dir.Fd()), journalFile, unix.O_WRONLY|unix.O_APPEND|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "openat", Path: path.Join(c.dir.Name(), journalFile), Err: err}
+	}
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, []byte(line))
+	return os.NewSyscallError("write journal", err)
 }
 
 // missingParents are the directories above the container's that will have to be
@@ -43,33 +77,57 @@ func missingParents(dir cgroups.Dir) (parents []string) {
 	return parents
 }
 
-// journaled reads the cgroups back.
-func (c *container) journaled() (paths, parents []string, err error) {
+// journaled is what a journal says.
+type journaled struct {
+	cgroups, parents []string
+	from             string      // the network namespace of the devices
+	devices          []returning // as journalNetDevices has them
+	resctrl          []resctrlDir
+	settled          bool // the container was made
+}
+
+// journaled reads the journal back.
+func (c *container) journaled() (j journaled, err error) {
 	b, err := readAt(c.dir, journalFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, nil
+		return j, nil
 	}
 	for line := range strings.Lines(string(b)) {
 		// A line without its end was being written: what it names was not begun.
 		line, whole := strings.CutSuffix(line, "\n")
-		if dir, ok := strings.CutPrefix(line, "cgroup "); ok && whole {
-			paths = append(paths, dir)
-		} else if dir, ok := strings.CutPrefix(line, "parent "); ok && whole {
-			parents = append(parents, dir)
+		if !whole {
+			continue
+		}
+		switch word, rest, _ := strings.Cut(line, " "); word {
+		case "cgroup":
+			j.cgroups = append(j.cgroups, rest)
+		case "parent":
+			j.parents = append(j.parents, rest)
+		case "netdevs":
+			j.from = rest
+		case "netdev":
+			j.device(rest)
+		case "arrived":
+			j.arrived(rest)
+		case "resctrl", "resctrl-kept":
+			j.resctrl = append(j.resctrl, resctrlDir{rest, word == "resctrl-kept"})
+		case "settled":
+			j.settled = true
 		}
 	}
-	return paths, parents, err
+	return j, err
 }
 
 // undo removes everything a container is, from any point of its making or life,
 // whether or not it has been tried before: its processes, cgroups, state. The
 // one undo: errors of create, run and delete all come here.
 func (r *Runtime) undo(c *container) error {
-	paths, parents, err := c.journaled()
+	j, err := c.journaled()
 	if err != nil {
 		return err
 	}
-	group := cgroups.Open(paths, parents...)
+	paths := j.cgroups
+	group := cgroups.Open(paths, j.parents...)
 	if len(paths) > 0 && !vacated(paths) {
 		// The whole cgroup first, and thawed: a frozen process does not die.
 		if err := group.Kill(); err != nil {
@@ -87,6 +145,12 @@ func (r *Runtime) undo(c *container) error {
 		if err := group.Remove(); err != nil {
 			return err
 		}
+	}
+	if err := r.returnDevices(c, &j); err != nil {
+		return err
+	}
+	if err := j.removeResctrl(); err != nil {
+		return err
 	}
 	if err := r.poststop(c); err != nil {
 		r.warn("%v", err)

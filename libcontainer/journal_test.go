@@ -28,8 +28,8 @@ func made(t *testing.T) (*container, *Runtime) {
 
 func TestTheJournalReadsBackWhatIsAboutToBeMade(t *testing.T) {
 	c, _ := made(t)
-	if paths, parents, err := c.journaled(); err != nil || paths != nil || parents != nil {
-		t.Errorf("without a journal: %q, %q, %v", paths, parents, err)
+	if j, err := c.journaled(); err != nil || j.cgroups != nil || j.parents != nil {
+		t.Errorf("without a journal: %q, %q, %v", j.cgroups, j.parents, err)
 	}
 	mount := t.TempDir()
 	there := filepath.Join(mount, "there")
@@ -37,18 +37,18 @@ func TestTheJournalReadsBackWhatIsAboutToBeMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &cgroups.Plan{Dirs: []cgroups.Dir{{Mount: mount, Path: there + "/new/er/box é"}, {Mount: mount, Path: there + "/box"}}}
-	if err := c.journal(p); err != nil {
+	if err := c.journal(&Compiled{Cgroup: p}); err != nil {
 		t.Fatal(err)
 	}
-	paths, parents, err := c.journaled()
-	if err != nil || !slices.Equal(paths, []string{p.Dirs[0].Path, p.Dirs[1].Path}) || !slices.Equal(parents, []string{there + "/new", there + "/new/er"}) {
-		t.Errorf("%q, %q, %v", paths, parents, err)
+	j, err := c.journaled()
+	if err != nil || !slices.Equal(j.cgroups, []string{p.Dirs[0].Path, p.Dirs[1].Path}) || !slices.Equal(j.parents, []string{there + "/new", there + "/new/er"}) {
+		t.Errorf("%q, %q, %v", j.cgroups, j.parents, err)
 	}
-	if err := c.journal(&cgroups.Plan{}); err != nil {
+	if err := c.journal(&Compiled{Cgroup: &cgroups.Plan{}}); err != nil {
 		t.Fatal(err)
 	}
-	if paths, parents, err = c.journaled(); err != nil || paths != nil || parents != nil {
-		t.Errorf("emptied: %q, %q, %v", paths, parents, err)
+	if j, err = c.journaled(); err != nil || j.cgroups != nil || j.parents != nil {
+		t.Errorf("emptied: %q, %q, %v", j.cgroups, j.parents, err)
 	}
 }
 
@@ -59,7 +59,7 @@ func TestATornLineOfTheJournalIsNothing(t *testing.T) {
 		if err := writeAt(c.dir, journalFile, []byte(whole[:n])); err != nil {
 			t.Fatal(err)
 		}
-		paths, parents, err := c.journaled()
+		j, err := c.journaled()
 		var wantPaths, wantParents []string
 		if n >= len("parent /cg/outer\n") {
 			wantParents = []string{"/cg/outer"}
@@ -67,8 +67,8 @@ func TestATornLineOfTheJournalIsNothing(t *testing.T) {
 		if n >= len("parent /cg/outer\ncgroup /cg/outer/box\n") {
 			wantPaths = []string{"/cg/outer/box"}
 		}
-		if err != nil || !slices.Equal(paths, wantPaths) || !slices.Equal(parents, wantParents) {
-			t.Fatalf("%q: %q, %q, %v", whole[:n], paths, parents, err)
+		if err != nil || !slices.Equal(j.cgroups, wantPaths) || !slices.Equal(j.parents, wantParents) {
+			t.Fatalf("%q: %q, %q, %v", whole[:n], j.cgroups, j.parents, err)
 		}
 	}
 }

@@ -3,7 +3,10 @@
 package libcontainer
 
 import (
+	"errors"
 	"math/bits"
+	"os"
+	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -67,7 +70,7 @@ func readNamespaces(b *plan.Builder, spec *specs.Spec) namespaces {
 			continue
 		}
 		at := plan.At("/linux/namespaces").Index(i).Field("path")
-		slot := b.Input(plan.Input{At: at, Kind: plan.KindNamespace, Path: ns.Path})
+		slot := b.Input(plan.Input{At: at, Kind: plan.KindNamespace, Path: ns.Path, Namespace: flag, Foreign: foreign(spec.Linux, ns.Type)})
 		n.joined = append(n.joined, join{at, flag, slot})
 	}
 	n.atClone = n.fresh &^ (unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME)
@@ -82,6 +85,95 @@ func readNamespaces(b *plan.Builder, spec *specs.Spec) namespaces {
 	}
 	n.after = n.fresh &^ n.atClone &^ unix.CLONE_NEWCGROUP
 	return n
+}
+
+// foreign is the field that wants a namespace of type t that is not the
+// host's: what it sets would be the host's; nil if none does.
+func foreign(l *specs.Linux, t specs.LinuxNamespaceType) *plan.Pointer {
+	for _, key := range sortedKeys(l.Sysctl) {
+		file, _ := sysctlPath(key) // validated
+		if of, _ := sysctlNamespace(file); of == t {
+			return new(plan.At("/linux/sysctl").Field(key))
+		}
+	}
+	if t == specs.NetworkNamespace && len(l.NetDevices) > 0 {
+		return new(plan.At("/linux/netDevices"))
+	}
+	return nil
+}
+
+// openNamespace opens a namespace to join, once: what is checked here is what
+// setns(2) gets.
+func openNamespace(in *plan.Input) (int, error) {
+	fd, err := unix.Open(in.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := checkNamespace(fd, in); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// nsGetType is NS_GET_NSTYPE (ioctl_ns(2)): the CLONE_NEW* flag of a namespace.
+const nsGetType = 0xb703
+
+func checkNamespace(fd int, in *plan.Input) error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return os.NewSyscallError("fstatfs", err)
+	}
+	if fs.Type != unix.NSFS_MAGIC {
+		return &plan.Error{At: in.At, Err: errors.New(strconv.Quote(in.Path) + " is not a namespace")}
+	}
+	is, err := unix.IoctlRetInt(fd, nsGetType)
+	if err != nil {
+		return &plan.Error{At: in.At, Op: "ioctl NS_GET_NSTYPE " + strconv.Quote(in.Path), Err: err}
+	}
+	if uint64(is) != in.Namespace {
+		return &plan.Error{At: in.At, Err: errors.New(strconv.Quote(in.Path) + " is a namespace of another type: " + plan.CloneFlags(uint64(is)) +
+			", not " + plan.CloneFlags(in.Namespace))}
+	}
+	if in.Foreign == nil {
+		return nil
+	}
+	// DEFENCE (CVE-2022-0811): what a container sets for itself is not the
+	// host's, nor the runtime's where that is in a namespace of its own. Of
+	// the descriptor, so that the path cannot become another's.
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	for _, host := range [...]string{"self", "1"} {
+		var own unix.Stat_t
+		err := unix.Stat("/proc/"+host+"/ns/"+namespaceFile(in.Namespace), &own)
+		if err == nil && own.Dev == st.Dev && own.Ino == st.Ino {
+			return &plan.Error{At: *in.Foreign, Err: errors.New(strconv.Quote(in.Path) + " is the host's: it needs a namespace of the container's own")}
+		}
+	}
+	return nil
+}
+
+// namespaceFile is the name in /proc/PID/ns.
+func namespaceFile(flag uint64) string {
+	switch flag {
+	case unix.CLONE_NEWPID:
+		return "pid"
+	case unix.CLONE_NEWNET:
+		return "net"
+	case unix.CLONE_NEWNS:
+		return "mnt"
+	case unix.CLONE_NEWIPC:
+		return "ipc"
+	case unix.CLONE_NEWUTS:
+		return "uts"
+	case unix.CLONE_NEWUSER:
+		return "user"
+	case unix.CLONE_NEWCGROUP:
+		return "cgroup"
+	}
+	return "time"
 }
 
 // compileJoins enters the namespaces with a path. All but the user namespace

@@ -40,7 +40,20 @@ func (v *PlanView) Text() string {
 		row := &v.compiled.Cgroup.Rows[i]
 		b.WriteString("      " + rowCall(row) + "  " + row.At.String() + "\n")
 	}
+	for _, call := range v.compiled.resctrl.before() {
+		b.WriteString("      " + call.text + "  " + call.at.String() + "\n")
+	}
 	b.WriteString("      clone " + plan.CloneFlags(v.compiled.cloneFlags) + "  /linux/namespaces\n")
+	if v.compiled.resctrl != nil || v.compiled.netDevices != nil {
+		b.WriteString("# by the runtime, while the executor waits\n")
+	}
+	for _, call := range v.compiled.resctrl.after() {
+		b.WriteString("      " + call.text + "  " + call.at.String() + "\n")
+	}
+	for i := range v.compiled.netDevices {
+		m := &v.compiled.netDevices[i]
+		b.WriteString("      " + m.call() + "  " + m.at.String() + "\n")
+	}
 	b.WriteString("# by the executor\n")
 	b.WriteString(v.compiled.Format())
 	return b.String()
@@ -69,7 +82,9 @@ func (v *PlanView) JSON() ([]byte, error) {
 	out := struct {
 		Cgroups []string `json:"cgroups"`
 		Limits  []step   `json:"limits"`
+		Resctrl []step   `json:"resctrl,omitempty"`
 		Clone   string   `json:"clone"`
+		Devices []step   `json:"netDevices,omitempty"`
 		Inputs  []step   `json:"inputs"`
 		Steps   []step   `json:"steps"`
 	}{Clone: plan.CloneFlags(v.compiled.cloneFlags)}
@@ -79,6 +94,16 @@ func (v *PlanView) JSON() ([]byte, error) {
 	for i := range v.compiled.Cgroup.Rows {
 		row := &v.compiled.Cgroup.Rows[i]
 		out.Limits = append(out.Limits, step{Call: rowCall(row), From: row.At.String()})
+	}
+	for _, call := range v.compiled.resctrl.before() {
+		out.Resctrl = append(out.Resctrl, step{Call: call.text, From: call.at.String()})
+	}
+	for _, call := range v.compiled.resctrl.after() {
+		out.Resctrl = append(out.Resctrl, step{Call: call.text, From: call.at.String()})
+	}
+	for i := range v.compiled.netDevices {
+		m := &v.compiled.netDevices[i]
+		out.Devices = append(out.Devices, step{Call: m.call(), From: m.at.String()})
 	}
 	for i := range v.compiled.Inputs {
 		in := &v.compiled.Inputs[i]

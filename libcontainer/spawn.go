@@ -25,6 +25,8 @@ type spawn struct {
 	gate     int // exec.fifo; -1 without one
 	init     int // pidfd of the container's first process, for exec; -1 else
 	group    *cgroups.Cgroup
+	resctrl  *os.File   // the mount of resctrl; nil: not asked for
+	state    *container // of create; nil in exec
 	spec     *specs.Spec
 	process  *specs.Process
 
@@ -42,6 +44,9 @@ func (s *spawn) open() error {
 	for i := range s.compiled.Inputs {
 		in := &s.compiled.Inputs[i]
 		fd, err := s.input(in)
+		if e := (*plan.Error)(nil); errors.As(err, &e) {
+			return err
+		}
 		if err != nil {
 			return &plan.Error{At: in.At, Op: in.Call(), Err: err, Hint: inputHint(in, err)}
 		}
@@ -59,8 +64,7 @@ func (s *spawn) input(in *plan.Input) (int, error) {
 		}
 		return unix.OpenTree(unix.AT_FDCWD, in.Path, flags)
 	case plan.KindNamespace:
-		fd, err := unix.Open(in.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		return fd, err
+		return openNamespace(in)
 	case plan.KindGate:
 		return dup(s.gate)
 	case plan.KindConsole:
@@ -142,6 +146,11 @@ func (s *spawn) place() error {
 	}
 	if s.group != nil {
 		if err := s.group.Attach(s.executor.PID); err != nil {
+			return err
+		}
+	}
+	if s.compiled.resctrl != nil {
+		if err := s.compiled.resctrl.attach(s.resctrl, s.executor.PID); err != nil {
 			return err
 		}
 	}
@@ -259,6 +268,10 @@ func (s *spawn) finish(hooks func() error) error {
 			}
 		}
 		switch k {
+		case barrierDevices:
+			if err := s.moveDevices(); err != nil {
+				return err
+			}
 		case barrierHooks:
 			if err := hooks(); err != nil {
 				return err

@@ -42,6 +42,12 @@ type Input struct {
 	Kind InputKind
 	Path string // what to open; "" where the kind says it all
 	Tree bool   // KindTree: with the mounts below it (AT_RECURSIVE)
+
+	// Of KindNamespace, for who opens it: the CLONE_NEW* flag of what it has to
+	// be, and the field that forbids it to be the host's own, if one does. An
+	// encoded plan, whose inputs have been opened, does not have them.
+	Namespace uint64
+	Foreign   *Pointer
 }
 
 // InputKind is how the runtime opens an Input.
