@@ -33,18 +33,19 @@ type Compiled struct {
 type barrier uint8
 
 const (
-	barrierPlaced  barrier = iota + 1 // cgroups, id maps and oom_score_adj are set by pid
-	barrierMaps                       // the same, once the executor says its user namespace is there
-	barrierDevices                    // network devices are moved
-	barrierHooks                      // prestart and createRuntime hooks
-	barrierRlimits                    // prlimit(2), which a user namespace has no right to
-	barrierCommit                     // the state is on disk: the payload may run
+	barrierPlaced   barrier = iota + 1 // cgroups, id maps and oom_score_adj are set by pid
+	barrierMaps                        // the same, once the executor says its user namespace is there
+	barrierDevices                     // network devices are moved
+	barrierHooks                       // prestart and createRuntime hooks
+	barrierRlimits                     // prlimit(2), which a user namespace has no right to
+	barrierListener                    // the seccomp agent has the filter's listener
+	barrierCommit                      // the state is on disk: the payload may run
 )
 
 // reports says whether the executor announces that it is waiting. At the
 // others, the runtime's byte is usually there first.
 func (k barrier) reports() bool {
-	return k == barrierMaps || k == barrierDevices || k == barrierHooks || k == barrierRlimits
+	return k == barrierMaps || k == barrierDevices || k == barrierHooks || k == barrierRlimits || k == barrierListener
 }
 
 func (c *Compiled) wait(b *plan.Builder, at plan.Pointer, k barrier) {
@@ -110,7 +111,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		gate = b.Input(plan.Input{Kind: plan.KindGate})
 	}
 	preserved := preserve(b, o.PreserveFDs)
-	p := &process{b: b, spec: spec.Process, facts: host, listen: o.ListenFDs, userNS: n.all&unix.CLONE_NEWUSER != 0}
+	p := &process{b: b, made: c, spec: spec.Process, facts: host, listen: o.ListenFDs, userNS: n.all&unix.CLONE_NEWUSER != 0}
 	p.setgroups = mayGroup(p.userNS, spec, host)
 	var warnings []string
 	p.sets, warnings = capabilities(spec.Process.Capabilities, host.available(p.userNS))
@@ -178,6 +179,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	}
 	p.compileCredentials()
 	p.compileLookup()
+	p.compileAgent()
 
 	// The point of no return: created, and start's to decide; or, in run, as
 	// soon as the state is on disk.

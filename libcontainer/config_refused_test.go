@@ -184,6 +184,9 @@ var refused = []struct{ document, line string }{
 	{withSeccomp(`"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1`), `#/linux/seccomp/defaultErrnoRet: SCMP_ACT_ALLOW has no errno`},
 	{withSeccomp(`"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096`), `#/linux/seccomp/defaultErrnoRet: want 0 to 4095, got 4096`},
 	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","architectures":["x86"]`), `#/linux/seccomp/architectures/0: unknown architecture "x86"`},
+	{withSeccomp(`"defaultAction":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/listenerPath: SCMP_ACT_NOTIFY needs the socket of an agent`},
+	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","listenerMetadata":"m"`), `#/linux/seccomp/listenerMetadata: must not be set without listenerPath`},
+	{withRule(`"names":["read"],"action":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/listenerPath: SCMP_ACT_NOTIFY needs the socket of an agent`},
 	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","flags":["LOG"]`), `#/linux/seccomp/flags/0: unknown flag "LOG"`},
 	{withRule(`"action":"SCMP_ACT_LOG"`), `#/linux/seccomp/syscalls/0/names: required, but missing`},
 	{withRule(`"names":[],"action":"SCMP_ACT_LOG"`), `#/linux/seccomp/syscalls/0/names: must not be empty`},
@@ -205,10 +208,6 @@ var refused = []struct{ document, line string }{
 	{with("linux/mountLabel", `"a"`), `#/linux/mountLabel: not supported by corten yet`},
 	{with("linux/memoryPolicy", `{"mode":"MPOL_BIND"}`), `#/linux/memoryPolicy: not supported by corten yet`},
 	{with("linux/personality", `{"domain":"LINUX32"}`), `#/linux/personality: not supported by corten yet`},
-	{withSeccomp(`"defaultAction":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/defaultAction: not supported by corten yet`},
-	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","listenerPath":"/s"`), `#/linux/seccomp/listenerPath: not supported by corten yet`},
-	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","listenerMetadata":"m"`), `#/linux/seccomp/listenerMetadata: not supported by corten yet`},
-	{withRule(`"names":["read"],"action":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/syscalls/0/action: not supported by corten yet`},
 }
 
 func TestBrokenDocumentsAreRefusedWithTheirPointer(t *testing.T) {

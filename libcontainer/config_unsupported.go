@@ -42,14 +42,11 @@ func unsupported(s *specs.Spec) error {
 				asked{"gidMappings", true})
 		}
 	}
-	if err := refuseAsked(document.Field("linux"),
+	return refuseAsked(document.Field("linux"),
 		asked{"mountLabel", l.MountLabel != ""},
 		asked{"memoryPolicy", l.MemoryPolicy != nil},
 		asked{"personality", l.Personality != nil},
-	); err != nil {
-		return err
-	}
-	return unsupportedSeccomp(document.Field("linux").Field("seccomp"), l.Seccomp)
+	)
 }
 
 func unsupportedProcess(at plan.Pointer, p *specs.Process) error {
@@ -60,21 +57,6 @@ func unsupportedProcess(at plan.Pointer, p *specs.Process) error {
 		asked{"execCPUAffinity", a != nil && a.Initial+a.Final != ""},
 		asked{"apparmorProfile", p.ApparmorProfile != ""},
 		asked{"selinuxLabel", p.SelinuxLabel != ""})
-}
-
-func unsupportedSeccomp(at plan.Pointer, s *specs.LinuxSeccomp) error {
-	if s == nil {
-		return nil
-	}
-	for i := range s.Syscalls {
-		if s.Syscalls[i].Action == specs.ActNotify {
-			return refuseAsked(at.Field("syscalls").Index(i), asked{"action", true})
-		}
-	}
-	return refuseAsked(at,
-		asked{"defaultAction", s.DefaultAction == specs.ActNotify},
-		asked{"listenerPath", s.ListenerPath != ""},
-		asked{"listenerMetadata", s.ListenerMetadata != ""})
 }
 
 // refuseAsked refuses the first field asked for, a member of what at points to.

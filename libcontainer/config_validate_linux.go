@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"corten/nsenter/plan"
+	"corten/seccomp"
 )
 
 // validateLinux checks the linux section, and what else needs a namespace.
@@ -73,7 +74,10 @@ func validateLinux(s *specs.Spec) error {
 		return refuse(at.Field("rootfsPropagation"), "want shared, slave, private or unbindable, got %q",
 			clip(l.RootfsPropagation))
 	}
-	return validateSeccomp(at.Field("seccomp"), l.Seccomp)
+	if l.Seccomp == nil {
+		return nil
+	}
+	return seccomp.Validate(at.Field("seccomp"), l.Seccomp)
 }
 
 // namespaceOf is the entry of l for a type of namespace; nil if it is the

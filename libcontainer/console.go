@@ -14,6 +14,19 @@ import (
 // dialConsole connects to the socket of --console-socket, on which the
 // executor sends one descriptor, the terminal's master.
 func dialConsole(name string) (int, error) {
+	socket, err := dial(name)
+	if err != nil {
+		return -1, errors.New("--console-socket " + name + ": " + err.Error())
+	}
+	return socket, nil
+}
+
+// dialTime is how long a program on the other end may take to accept a
+// connection, and then to make room for what is sent.
+var dialTime = unix.Timeval{Sec: 10}
+
+// dial connects to a Unix socket of any path.
+func dial(name string) (int, error) {
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
@@ -27,9 +40,13 @@ func dialConsole(name string) (int, error) {
 		defer unix.Close(dir)
 		name = "/proc/self/fd/" + strconv.Itoa(dir) + "/" + filepath.Base(name)
 	}
-	if err := unix.Connect(socket, &unix.SockaddrUnix{Name: name}); err != nil {
+	err = unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &dialTime)
+	if err == nil {
+		err = unix.Connect(socket, &unix.SockaddrUnix{Name: name})
+	}
+	if err != nil {
 		unix.Close(socket)
-		return -1, errors.New("--console-socket " + name + ": connect: " + err.Error())
+		return -1, os.NewSyscallError("connect", err)
 	}
 	return socket, nil
 }

@@ -90,12 +90,10 @@ func (h *Host) filter(config *Config, cache string) (err error) {
 		return nil
 	}
 	at := plan.At("/linux/seccomp")
-	if err := seccomp.Validate(at, config.Linux.Seccomp); err != nil {
+	if err := seccomp.Supported(at, config.Linux.Seccomp); err != nil {
 		return err
 	}
-	if h.SeccompFlags, err = seccomp.Flags(at, config.Linux.Seccomp); err != nil {
-		return err
-	}
+	h.SeccompFlags = seccomp.Flags(config.Linux.Seccomp)
 	h.Seccomp, err = seccomp.Filter(at, config.SeccompRaw, cache)
 	return err
 }
@@ -156,11 +154,17 @@ func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher
 	if err != nil {
 		return nil, nil, err
 	}
+	// Before the first thing is made, so that nothing is if there is no agent.
+	agent, err := dialAgent(config.Linux.Seccomp, containerState(config.Spec, o, "creating", 0))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer agent.close()
 	c, err = r.begin(o, config, compiled)
 	if c == nil {
 		return nil, nil, err
 	}
-	s = &spawn{r: r, state: c, compiled: compiled, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
+	s = &spawn{r: r, state: c, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
 	if err == nil {
 		err = r.make(c, s, o)
 	}

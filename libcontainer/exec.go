@@ -137,7 +137,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 		flags |= namespaceFlag(ns.Type)
 	}
 	userNS := flags&unix.CLONE_NEWUSER != 0
-	p := &process{b: b, spec: spec, facts: host, userNS: userNS, setgroups: mayGroup(userNS, config.Spec, host)}
+	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: mayGroup(userNS, config.Spec, host)}
 	p.sets, c.Warnings = capabilities(spec.Capabilities, host.available(userNS))
 
 	b.Prctl(payload, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
@@ -187,6 +187,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	}
 	p.compileCredentials()
 	p.compileLookup()
+	p.compileAgent()
 	c.wait(b, payload, barrierCommit)
 	p.compileExec(false, uint64(len(preserved)), func() {})
 	c.Plan = b.Plan
@@ -256,7 +257,13 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		r.warn("%s", w)
 	}
 	compiled.resctrl = execResctrl(config, o.ID)
-	s := &spawn{r: r, compiled: compiled, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups)}
+	agent, err := dialAgent(config.Linux.Seccomp, specs.State{Version: specs.Version, ID: c.ID, Status: specs.StateRunning,
+		Pid: c.PID, Bundle: c.Bundle, Annotations: config.Annotations})
+	if err != nil {
+		return nil, err
+	}
+	defer agent.close()
+	s := &spawn{r: r, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups)}
 	if s.init, err = c.process(); err != nil {
 		return nil, err
 	}

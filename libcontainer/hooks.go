@@ -17,10 +17,15 @@ import (
 	"corten/nsenter/plan"
 )
 
+// containerState is the state of a container that is being made, as the
+// specification's "State" has it; pid 0 is left out.
+func containerState(spec *specs.Spec, o *CreateOptions, status specs.ContainerState, pid int) specs.State {
+	return specs.State{Version: specs.Version, ID: o.ID, Status: status, Pid: pid, Bundle: o.Bundle, Annotations: spec.Annotations}
+}
+
 // hookState is the state a hook reads on its standard input.
-func hookState(spec *specs.Spec, o *CreateOptions, status string, pid int) []byte {
-	b, err := json.Marshal(specs.State{Version: specs.Version, ID: o.ID, Status: specs.ContainerState(status), Pid: pid,
-		Bundle: o.Bundle, Annotations: spec.Annotations})
+func hookState(spec *specs.Spec, o *CreateOptions, status specs.ContainerState, pid int) []byte {
+	b, err := json.Marshal(containerState(spec, o, status, pid))
 	if err != nil {
 		panic(err) // strings and a number always marshal
 	}

@@ -32,6 +32,9 @@ func (h *Host) available(userNS bool) uint64 {
 	return h.Capabilities
 }
 
+// notifies reports whether the filter has a listener.
+func (h *Host) notifies() bool { return h.SeccompFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 }
+
 // probe asks what the config needs to know and no more.
 func (r *Runtime) probe(config *Config) (*Host, error) {
 	h := &Host{EUID: os.Geteuid()}

@@ -18,6 +18,7 @@ import (
 // that of an exec.
 type process struct {
 	b     *plan.Builder
+	made  *Compiled
 	spec  *specs.Process
 	facts *Host
 
@@ -82,10 +83,10 @@ func (p *process) compileCredentials() {
 	b, user := p.b, plan.At("/process/user")
 	if p.spec.NoNewPrivileges {
 		b.NoNewPrivs(plan.At("/process/noNewPrivileges"))
-	} else if p.facts.Seccomp != nil {
+	} else {
 		// Without no_new_privs the kernel wants CAP_SYS_ADMIN, so before the
 		// capabilities go.
-		b.Seccomp(plan.At("/linux/seccomp"), p.facts.SeccompFlags, p.facts.Seccomp)
+		p.compileSeccomp()
 	}
 	caps := plan.At("/process/capabilities")
 	b.Capbset(caps.Field("bounding"), p.sets.bounding)
@@ -114,6 +115,27 @@ func (p *process) compileCredentials() {
 		umask = uint64(*p.spec.User.Umask)
 	}
 	b.Umask(user.Field("umask"), umask)
+}
+
+// compileSeccomp loads the filter of linux.seccomp.
+func (p *process) compileSeccomp() {
+	switch at := plan.At("/linux/seccomp"); {
+	case p.facts.Seccomp == nil:
+	case p.facts.notifies():
+		p.made.barriers = append(p.made.barriers, barrierListener)
+		p.b.SeccompListen(at, p.facts.SeccompFlags, p.facts.Seccomp)
+	default:
+		p.b.Seccomp(at, p.facts.SeccompFlags, p.facts.Seccomp)
+	}
+}
+
+// compileAgent loads a filter that notifies while the runtime is there to pass
+// the listener on; so, of all filters of a process without new privileges, this
+// one comes before the gate.
+func (p *process) compileAgent() {
+	if p.spec.NoNewPrivileges && p.facts.notifies() {
+		p.compileSeccomp()
+	}
 }
 
 // compileLookup finds the program as the user it will run as, so that a missing
@@ -168,8 +190,8 @@ func uniqueEnvironment(env []string) []string {
 // because its filter may forbid what waiting needs.
 func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
 	b, payload := p.b, plan.At("/process")
-	if p.spec.NoNewPrivileges && p.facts.Seccomp != nil {
-		b.Seccomp(plan.At("/linux/seccomp"), p.facts.SeccompFlags, p.facts.Seccomp)
+	if p.spec.NoNewPrivileges && !p.facts.notifies() {
+		p.compileSeccomp() // as late as can be: the fewest calls are left to it
 	}
 	hooks() // under the filter, as runc has them
 	b.Signals(payload)

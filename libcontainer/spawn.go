@@ -27,6 +27,7 @@ type spawn struct {
 	group    *cgroups.Cgroup
 	resctrl  *os.File   // the mount of resctrl; nil: not asked for
 	state    *container // of create; nil in exec
+	agent    *agent     // of a filter that notifies; nil else
 	spec     *specs.Spec
 	process  *specs.Process
 
@@ -35,6 +36,7 @@ type spawn struct {
 	executor *nsenter.Executor
 	inputs   []int
 	served   int  // barriers passed
+	listener int  // number of the filter's listener in the executor, once announced
 	ready    bool // gate reached
 	execs    bool // execve announced
 }
@@ -212,6 +214,8 @@ func (s *spawn) next() error {
 		return stepError(&s.compiled.Plan, &r)
 	case nsenter.RecordFork:
 		return s.executor.Adopt(r)
+	case nsenter.RecordListen:
+		s.listener = r.FD
 	case nsenter.RecordReady:
 		s.ready = true
 	case nsenter.RecordExec:
@@ -278,6 +282,10 @@ func (s *spawn) finish(hooks func() error) error {
 			}
 		case barrierRlimits:
 			if err := s.limit(); err != nil {
+				return err
+			}
+		case barrierListener:
+			if err := s.listen(); err != nil {
 				return err
 			}
 		}

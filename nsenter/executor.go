@@ -37,6 +37,9 @@ const (
 	RecordFork
 	// RecordExec: execve is next. io.EOF without a RecordFail: it happened.
 	RecordExec
+	// RecordListen: the next step opens FD, the listener of a seccomp filter, in
+	// the executor; Proceed when it has been taken.
+	RecordListen
 )
 
 // Record is what the executor reports.
@@ -45,6 +48,7 @@ type Record struct {
 	Step int           // index of the step, from 0; -1: none, the start itself
 	Err  syscall.Errno // of RecordFail
 	PID  int           // of RecordFork
+	FD   int           // of RecordListen
 	Text string        // at most 240 bytes
 }
 
@@ -92,7 +96,7 @@ func ParseRecord(b []byte) (Record, error) {
 	n := binary.NativeEndian
 	r := Record{Kind: RecordKind(n.Uint32(b)), Step: int(int32(n.Uint32(b[4:])))}
 	value, text := n.Uint32(b[8:]), b[recordHead:]
-	if r.Kind < RecordFail || r.Kind > RecordExec || uint64(n.Uint32(b[12:])) != uint64(len(text)) || len(text) > recordText {
+	if r.Kind < RecordFail || r.Kind > RecordListen || uint64(n.Uint32(b[12:])) != uint64(len(text)) || len(text) > recordText {
 		return Record{}, ErrRecord
 	}
 	switch r.Kind {
@@ -100,6 +104,8 @@ func ParseRecord(b []byte) (Record, error) {
 		r.Err = syscall.Errno(value)
 	case RecordFork:
 		r.PID = int(value)
+	case RecordListen:
+		r.FD = int(value)
 	}
 	r.Text = string(text)
 	return r, nil
@@ -113,6 +119,10 @@ func (e *Executor) Proceed() error {
 	}
 	return nil
 }
+
+// Take is a copy of the executor's descriptor (pidfd_getfd(2)); EBADF if it has
+// none with that number.
+func (e *Executor) Take(fd int) (int, error) { return unix.PidfdGetfd(e.Pidfd, fd, 0) }
 
 // Adopt makes the process of a RecordFork the executor's and reaps the one
 // before.

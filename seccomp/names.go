@@ -32,15 +32,18 @@ var (
 		"SCMP_ARCH_S390X", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64",
 	}
 	flags = [...]struct {
-		name        string
-		probe, load uint64
+		name   string
+		probe  uint64 // what shows that the kernel has it
+		load   uint64
+		listen uint64 // added with a listener
+		since  string // Linux version
 	}{
-		{"SECCOMP_FILTER_FLAG_LOG", unix.SECCOMP_FILTER_FLAG_LOG, unix.SECCOMP_FILTER_FLAG_LOG},
-		{specAllow, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+		{"SECCOMP_FILTER_FLAG_LOG", unix.SECCOMP_FILTER_FLAG_LOG, unix.SECCOMP_FILTER_FLAG_LOG, 0, "4.14"},
+		{specAllow, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, 0, "4.17"},
 		// The executor has one thread, and so has the payload when it starts.
-		{"SECCOMP_FILTER_FLAG_TSYNC", unix.SECCOMP_FILTER_FLAG_TSYNC, 0},
-		// It is about a listener, and the kernel refuses it without one.
-		{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", waitKillableRecv | unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, 0},
+		{"SECCOMP_FILTER_FLAG_TSYNC", unix.SECCOMP_FILTER_FLAG_TSYNC, 0, 0, "3.17"},
+		// The kernel refuses it without a listener, where nobody waits for one.
+		{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", waitKillableRecv | unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, 0, waitKillableRecv, "5.19"},
 	}
 )
 
@@ -63,10 +66,8 @@ func ValidArch(name string) bool { return slices.Contains(archs[:], name) }
 // ValidFlag reports whether the specification has the flag.
 func ValidFlag(name string) bool { return slices.Contains(KnownFlags(), name) }
 
-// KnownActions is the actions corten carries out.
-func KnownActions() []string {
-	return slices.DeleteFunc(slices.Clone(actions[:]), func(name string) bool { return name == notify })
-}
+// KnownActions is the actions a profile can have.
+func KnownActions() []string { return slices.Clone(actions[:]) }
 
 // KnownOperators is the operators of argument conditions.
 func KnownOperators() []string { return slices.Clone(operators[:]) }
@@ -83,15 +84,20 @@ func KnownFlags() []string {
 	return names
 }
 
-// SupportedFlags is the known flags this kernel has. It asks the kernel: a
-// filter at address 0 is EFAULT after the flags were found good, seccomp(2).
+// SupportedFlags is the known flags this kernel has.
 func SupportedFlags() []string {
 	var names []string
 	for i := range flags {
-		_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags[i].probe), uintptr(unsafe.Pointer(nil)))
-		if errno == unix.EFAULT {
+		if supported(flags[i].probe) {
 			names = append(names, flags[i].name)
 		}
 	}
 	return names
+}
+
+// supported asks the kernel: a filter at address 0 is EFAULT once the flags
+// were found good, seccomp(2).
+func supported(flags uint64) bool {
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), uintptr(unsafe.Pointer(nil)))
+	return errno == unix.EFAULT
 }

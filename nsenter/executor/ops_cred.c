@@ -123,9 +123,8 @@ int op_keyctl_session(const uint64_t *arg)
 	return success(SYS(keyctl, KEYCTL_JOIN_SESSION_KEYRING, *name ? name : NULL, 0, 0, 0));
 }
 
-int op_seccomp(const uint64_t *arg)
+static int load(uint64_t flags, const struct blob *program)
 {
-	const struct blob *program = blob(arg[1]);
 	struct sock_fprog filter = {
 		.len = (uint16_t)(program->len / sizeof(struct sock_filter)),
 		.filter = (struct sock_filter *)(uintptr_t)program->data,
@@ -133,5 +132,35 @@ int op_seccomp(const uint64_t *arg)
 
 	if (program->len % sizeof(struct sock_filter) != 0 || program->len > BPF_MAXINSNS * sizeof(struct sock_filter))
 		return -EINVAL;
-	return SYS(seccomp, SECCOMP_SET_MODE_FILTER, arg[0], &filter);
+	return SYS(seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
+}
+
+int op_seccomp(const uint64_t *arg)
+{
+	return load(arg[0], blob(arg[1]));
+}
+
+/*
+ * Once the filter is loaded every call, this record too, may wait for the agent,
+ * who has no listener yet. So its number, the lowest one free, is told before,
+ * and the next call is the wait for the runtime to have taken it.
+ */
+int op_seccomp_listen(const uint64_t *arg)
+{
+	static const uint64_t silent[1];
+	int loaded, number = SYS(fcntl, exec.status, F_DUPFD_CLOEXEC, 0);
+
+	if (number < 0)
+		return number;
+	SYS(close, number);
+	send_record(RECORD_LISTEN, number);
+	loaded = load(arg[0], blob(arg[1]));
+	if (loaded < 0)
+		return loaded;
+	if (loaded != number)
+		quit(1);
+	op_barrier(silent);
+	/* Or an agent's end would go unnoticed, while this process waits for its answer. */
+	SYS(close, number);
+	return 0;
 }

@@ -82,6 +82,7 @@ enum record_kind {
 	RECORD_READY = 3, /* gate reached; the executor closes the socket now */
 	RECORD_FORK = 4, /* err is the pid, as the old process sees it, of the one that goes on; before any record of that */
 	RECORD_EXEC = 5, /* execve is next; end of file, or of readers of the fifo, without a further record: it happened */
+	RECORD_LISTEN = 6, /* err is the number the seccomp listener's descriptor will have: take it, then send one byte */
 };
 
 #define RECORD_TEXT 240

@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0xd8f2230fd2fe995
+const vocabulary = 0x329dcfae67ef22f
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -58,6 +58,7 @@ const (
 	OpPrlimit
 	OpKeyctlSession
 	OpSeccomp
+	OpSeccompListen
 	OpSetsid
 	OpSignals
 	OpBarrier
@@ -123,6 +124,7 @@ var ops = [nOps]struct {
 	OpPrlimit:          {"prlimit", "uuu", []string{"resource", "soft", "hard"}},
 	OpKeyctlSession:    {"keyctl_session", "s", []string{"name"}},
 	OpSeccomp:          {"seccomp", "ub", []string{"flags", "program"}},
+	OpSeccompListen:    {"seccomp_listen", "ub", []string{"flags", "program"}},
 	OpSetsid:           {"setsid", "", []string{}},
 	OpSignals:          {"signals", "", []string{}},
 	OpBarrier:          {"barrier", "u", []string{"report"}},
@@ -368,6 +370,11 @@ func (b *Builder) KeyctlSession(at Pointer, name string) {
 // Seccomp appends seccomp: seccomp(2), SECCOMP_SET_MODE_FILTER.
 func (b *Builder) Seccomp(at Pointer, flags uint64, program []byte) {
 	b.add(at, OpSeccomp, flags, program)
+}
+
+// SeccompListen appends seccomp_listen: composite: reports a descriptor's number, then seccomp(2), SECCOMP_FILTER_FLAG_NEW_LISTENER, which opens it; waits until the runtime has taken it.
+func (b *Builder) SeccompListen(at Pointer, flags uint64, program []byte) {
+	b.add(at, OpSeccompListen, flags, program)
 }
 
 // Setsid appends setsid: setsid(2).

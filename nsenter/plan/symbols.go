@@ -54,7 +54,7 @@ func octal() map[Op]map[int]bool {
 // hex are the arguments that are sets or packed numbers.
 func hex() map[Op]map[int]bool {
 	return map[Op]map[int]bool{
-		OpSeccomp: {0: true}, OpIoctlTiocgptpeer: {1: true},
+		OpSeccomp: {0: true}, OpSeccompListen: {0: true}, OpIoctlTiocgptpeer: {1: true},
 	}
 }
 

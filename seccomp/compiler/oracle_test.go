@@ -76,7 +76,7 @@ func (o *oracle) verdict(c *call) uint32 {
 			return badArch
 		}
 		def := verdictOf(o.p.DefaultAction, o.p.DefaultErrnoRet)
-		permissive := slices.Contains([]string{"SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE"}, o.p.DefaultAction)
+		permissive := slices.Contains([]string{"SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_NOTIFY"}, o.p.DefaultAction)
 		if !permissive && c.nr > m.last && m.last&^(1<<30) != 0 {
 			return unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 		}

@@ -5,7 +5,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"syscall"
 	"unsafe"
 
 	libseccomp "github.com/seccomp/libseccomp-golang"
@@ -23,10 +25,6 @@ func (p *profile) filter() (f *libseccomp.ScmpFilter, def libseccomp.ScmpAction,
 	if err != nil {
 		return nil, def, nil, err
 	}
-	// The agent could not be asked about the calls that reach it.
-	if def == libseccomp.ActNotify {
-		return nil, def, nil, faultf("/defaultAction", "SCMP_ACT_NOTIFY cannot be the default action")
-	}
 	if f, err = libseccomp.NewFilter(def); err != nil {
 		return nil, def, nil, faultf("/defaultAction", "seccomp_init: %w", err)
 	}
@@ -37,7 +35,9 @@ func (p *profile) filter() (f *libseccomp.ScmpFilter, def libseccomp.ScmpAction,
 		if a == nil {
 			return nil, def, nil, faultf(at, "architecture %q is not known to libseccomp", name)
 		}
-		if err := f.AddArch(a.scmp); err != nil {
+		if err := f.AddArch(a.scmp); errors.Is(err, syscall.EDOM) {
+			return nil, def, nil, faultf(at, "%s has another byte order than this machine", name)
+		} else if err != nil {
 			return nil, def, nil, faultf(at, "seccomp_arch_add %s: %w", name, err)
 		}
 	}
@@ -79,10 +79,6 @@ func (r *rule) add(at string, f *libseccomp.ScmpFilter, def libseccomp.ScmpActio
 		if err != nil {
 			unknown = append(unknown, name)
 			continue
-		}
-		// write(2) could not be used to answer: the agent would wait for itself.
-		if name == "write" && act == libseccomp.ActNotify {
-			return nil, faultf(at, "SCMP_ACT_NOTIFY cannot be used for write")
 		}
 		// seccomp_rule_add(3) refuses the default action with EACCES.
 		if act == def {

@@ -69,11 +69,11 @@ func architecture(name string) *arch {
 // system calls that are newer than every one the profile names, so that a
 // libc that tries a new call first falls back to the old one, which it would
 // not do on the default action's EPERM. It is empty for a default action that
-// lets calls happen, and for one that is ENOSYS anyway. A tracer is expected
-// to know new calls.
+// lets calls happen, and for one that is ENOSYS anyway. A tracer or an agent is
+// expected to know new calls.
 func (p *profile) stub() ([]byte, error) {
 	switch p.DefaultAction {
-	case "SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE":
+	case "SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_NOTIFY":
 		return nil, nil
 	case "SCMP_ACT_ERRNO":
 		if p.DefaultErrnoRet != nil && *p.DefaultErrnoRet == uint(unix.ENOSYS) {
