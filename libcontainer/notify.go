@@ -38,14 +38,17 @@ func dialAgent(profile *specs.LinuxSeccomp, state specs.State) (*agent, error) {
 
 // close is for a nil agent too.
 func (a *agent) close() {
-	if a != nil {
+	if a != nil && a.socket >= 0 {
 		unix.Close(a.socket)
+		a.socket = -1
 	}
 }
 
 // send gives the agent the listener of the process pid, as the specification's
-// "The Container Process State" says: one state a connection.
+// "The Container Process State" says: one state a connection, and then its end,
+// which an agent may wait for before it answers anything.
 func (a *agent) send(listener, pid int) error {
+	defer a.close()
 	a.state.Pid = pid
 	if a.state.State.Pid == 0 {
 		a.state.State.Pid = pid

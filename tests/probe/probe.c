@@ -320,6 +320,18 @@ static int raw_syscall(int argc, char **argv)
 	return say(syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]));
 }
 
+static void ignore(int signal) { (void)signal; }
+
+// value is raw_syscall that prints what the call returned.
+static int value(int argc, char **argv)
+{
+	long a[7] = { 0 };
+	for (int i = 0; i < 7 && i + 2 < argc; i++)
+		a[i] = strtol(argv[i + 2], 0, 0);
+	long rc = syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+	return rc < 0 ? say(rc) : printf("%ld\n", rc) < 0;
+}
+
 // swap exchanges two names until it is killed: the hostile volume of the tests.
 static int swap(const char *a, const char *b)
 {
@@ -453,6 +465,13 @@ int main(int argc, char **argv)
 		return count_stdin();
 	if (IS("syscall"))
 		return raw_syscall(argc, argv);
+	if (IS("value"))
+		return value(argc, argv);
+	if (IS("interrupted")) { // as value, with a signal that interrupts the call and does nothing else
+		struct sigaction action = { .sa_handler = ignore };
+		sigaction(SIGUSR1, &action, 0);
+		return value(argc, argv);
+	}
 	if (IS("unshare"))
 		return say(unshare(strtol(one, 0, 0)));
 	if (IS("tiocsti"))
