@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -277,6 +278,12 @@ func compileSysctl(b *plan.Builder, sysctl map[string]string) {
 	b.Done(at, fs)
 	for _, key := range sortedKeys(sysctl) {
 		file, _ := sysctlPath(key) // validated
+		if file == "kernel/domainname" {
+			// The file is the host's root's alone to write, the call also that
+			// of the user namespace.
+			b.Setdomainname(at.Field(key), strings.TrimSuffix(sysctl[key], "\n"))
+			continue
+		}
 		fd, at := b.Slot(), at.Field(key)
 		b.Openat2(at, proc, "sys/"+file, unix.O_WRONLY|unix.O_CLOEXEC, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV, fd)
 		b.Write(at, fd, []byte(sysctl[key]))

@@ -181,6 +181,8 @@ func mapped(id uint32, ids []specs.LinuxIDMapping) bool {
 	})
 }
 
+const maxClock = (1<<63 - 1) / 1_000_000_000 / 2
+
 func validateTimeOffsets(l *specs.Linux) error {
 	at := document.Field("linux").Field("timeOffsets")
 	if len(l.TimeOffsets) == 0 {
@@ -193,6 +195,11 @@ func validateTimeOffsets(l *specs.Linux) error {
 	for _, clock := range sortedKeys(l.TimeOffsets) {
 		if clock != "monotonic" && clock != "boottime" {
 			return refuse(at.Field(clock), "unknown clock, want monotonic or boottime")
+		}
+		// Half of KTIME_SEC_MAX, the furthest a clock can be; that it stays above
+		// 0 is for the kernel to see.
+		if n := l.TimeOffsets[clock].Secs; n > maxClock || n < -maxClock {
+			return refuse(at.Field(clock).Field("secs"), "want -%d to %d, got %d", maxClock, maxClock, n)
 		}
 		if n := l.TimeOffsets[clock].Nanosecs; n >= 1e9 {
 			return refuse(at.Field(clock).Field("nanosecs"), "want 0 to 999999999, got %d", n)

@@ -68,14 +68,3 @@ func TestMaskedPathsAreUnreadableAndReadonlyPathsReadOnly(t *testing.T) {
 		t.Errorf("the masked file has %q", text)
 	}
 }
-
-func TestSysctlsOfTheContainersNamespacesAreSet(t *testing.T) {
-	b := bundle.New(t, bundle.Shell("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni /proc/sys/fs/mqueue/msg_max /proc/sys/net/ipv4/ping_group_range"),
-		func(s *specs.Spec) {
-			s.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1", "kernel.shmmni": "321", "fs.mqueue.msg_max": "33",
-				"net/ipv4/ping_group_range": "0 5"}
-		})
-	if out := b.RunOK(); out != "1\n321\n33\n0\t5\n" {
-		t.Errorf("printed %q", out)
-	}
-}

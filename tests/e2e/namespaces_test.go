@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,7 @@ func own(t *testing.T, name string) string {
 	return link
 }
 
+// spec: linux.namespaces[].type
 func TestNamespacesAskedForAreNewAndNoOthers(t *testing.T) {
 	r := bundle.New(t, bundle.Probe(), bundle.Namespace(specs.CgroupNamespace, "")).Report()
 	for kind, name := range links {
@@ -38,6 +40,40 @@ func TestNamespacesAskedForAreNewAndNoOthers(t *testing.T) {
 		if isNew := r.NS[name] != own(t, name); isNew != wantNew {
 			t.Errorf("%s: new %v, want %v", kind, isNew, wantNew)
 		}
+	}
+	b := bundle.New(t, bundle.Probe(), bundle.UserNamespace(100000), bundle.Namespace(specs.TimeNamespace, ""))
+	own100000(t, b)
+	r = b.Report()
+	for _, name := range []string{"user", "time"} {
+		if r.NS[name] == own(t, name) {
+			t.Errorf("%s: not new", name)
+		}
+	}
+}
+
+// spec: hostname, domainname
+func TestTheNamesOfTheHostAreTheContainers(t *testing.T) {
+	for _, user := range []bool{false, true} {
+		b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) {
+			s.Hostname, s.Domainname = strings.Repeat("h", 64), "example.org"
+			if user {
+				bundle.UserNamespace(100000)(s)
+			}
+		})
+		if user {
+			own100000(t, b)
+		}
+		if r := b.Report(); r.Hostname != strings.Repeat("h", 64) || r.Domainname != "example.org" {
+			t.Errorf("hostname %q, domainname %q", r.Hostname, r.Domainname)
+		}
+	}
+	// Of a joined namespace as well.
+	pid := holder(t, "--uts")
+	b := bundle.New(t, bundle.Probe(), bundle.Namespace(specs.UTSNamespace, fmt.Sprintf("/proc/%d/ns/uts", pid)), func(s *specs.Spec) {
+		s.Hostname, s.Domainname = "joined", "example.net"
+	})
+	if r := b.Report(); r.Hostname != "joined" || r.Domainname != "example.net" {
+		t.Errorf("hostname %q, domainname %q", r.Hostname, r.Domainname)
 	}
 }
 
@@ -76,20 +112,30 @@ func holder(t *testing.T, flags ...string) int {
 	return pid
 }
 
+// spec: linux.namespaces[].path
 func TestNamespacesAreJoinedByPath(t *testing.T) {
-	pid := holder(t, "--net", "--ipc", "--uts", "--cgroup")
-	for _, kind := range []specs.LinuxNamespaceType{specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.CgroupNamespace} {
+	pid := holder(t, "--net", "--ipc", "--uts", "--cgroup", "--mount", "--user", "--time")
+	for _, file := range []string{"uid_map", "gid_map"} {
+		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, file), []byte("0 0 65536"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for kind, link := range links {
+		if kind == specs.PIDNamespace {
+			continue
+		}
 		t.Run(string(kind), func(t *testing.T) {
-			if kind == specs.CgroupNamespace {
+			if kind == specs.CgroupNamespace || kind == specs.TimeNamespace {
 				bundle.NeedCorten(t) // newer than Debian's runc
+				own(t, link)
 			}
-			path := fmt.Sprintf("/proc/%d/ns/%s", pid, links[kind])
+			path := fmt.Sprintf("/proc/%d/ns/%s", pid, link)
 			want, err := os.Readlink(path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			b := bundle.New(t, bundle.Probe(), bundle.Namespace(kind, path))
-			if got := b.Report().NS[links[kind]]; got != want {
+			if got := b.Report().NS[link]; got != want {
 				t.Errorf("%s, want %s", got, want)
 			}
 		})
@@ -107,10 +153,41 @@ func TestAPIDNamespaceIsJoinedByPath(t *testing.T) {
 	}
 }
 
-func TestANamespacePathOfAnotherKindIsRefused(t *testing.T) {
-	b := bundle.New(t, bundle.Args("true"), bundle.Namespace(specs.NetworkNamespace, "/proc/self/ns/uts"))
-	if r := b.Run(); r.Status == 0 {
-		t.Error("a UTS namespace was taken for a network namespace")
+// spec: linux.namespaces[].type, linux.namespaces[].path
+func TestANamespacePathThatIsWrongIsRefused(t *testing.T) {
+	bundle.NeedCorten(t)
+	fifo := t.TempDir() + "/fifo"
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for kind, link := range links {
+		other := "/proc/self/ns/uts"
+		if link == "uts" {
+			other = "/proc/self/ns/net"
+		}
+		for path, want := range map[string]string{
+			other:            "is a namespace of another type: CLONE_NEW",
+			"/no/such/ns":    "no such file or directory",
+			"/etc/passwd":    `"/etc/passwd" is not a namespace`,
+			fifo:             "is not a namespace",
+			"proc/self/ns/x": "want an absolute path",
+		} {
+			t.Run(string(kind)+" "+path, func(t *testing.T) {
+				b := bundle.New(t, bundle.Args("true"), bundle.Namespace(kind, path), bundle.WithoutMount("/sys/fs/cgroup"))
+				r := b.Run()
+				if r.Status == 0 || !strings.Contains(r.Stderr, want) || !regexp.MustCompile(`#/linux/namespaces/\d+/path: `).MatchString(r.Stderr) {
+					t.Errorf("exit status %d: %s", r.Status, r.Stderr)
+				}
+			})
+		}
+		t.Run(string(kind)+" twice", func(t *testing.T) {
+			b := bundle.New(t, bundle.Args("true"), bundle.Namespace(kind, ""), func(s *specs.Spec) {
+				s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: kind})
+			})
+			if r := b.Run(); r.Status == 0 || !strings.Contains(r.Stderr, string(kind)+" occurs twice") {
+				t.Errorf("exit status %d: %s", r.Status, r.Stderr)
+			}
+		})
 	}
 }
 
@@ -162,18 +239,58 @@ func TestCapabilitiesInAUserNamespaceAreThoseAskedFor(t *testing.T) {
 	}
 }
 
+// spec: linux.timeOffsets{}.secs, linux.timeOffsets{}.nanosecs
 func TestTimeOffsetsMoveTheClocks(t *testing.T) {
 	bundle.NeedCorten(t) // newer than Debian's runc
 	own(t, "time")
 	plain := bundle.New(t, bundle.Probe()).Report()
-	b := bundle.New(t, bundle.Probe(), bundle.Namespace(specs.TimeNamespace, ""), func(s *specs.Spec) {
-		s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"monotonic": {Secs: 7200}, "boottime": {Secs: 86400, Nanosecs: 5}}
-	})
-	r := b.Report()
-	if moved := r.Monotonic - plain.Monotonic; moved < 7200 || moved > 7260 {
-		t.Errorf("the monotonic clock moved by %d s", moved)
+	for _, c := range []struct {
+		offsets             map[string]specs.LinuxTimeOffset
+		monotonic, boottime int64
+		file                string // of timens_offsets
+	}{
+		{map[string]specs.LinuxTimeOffset{"monotonic": {Secs: 7200}, "boottime": {Secs: 86400, Nanosecs: 5}}, 7200, 86400,
+			"monotonic 7200 0 boottime 86400 5"},
+		{map[string]specs.LinuxTimeOffset{"boottime": {Secs: -1}}, 0, -1, "monotonic 0 0 boottime -1 0"},
+		{map[string]specs.LinuxTimeOffset{"monotonic": {Secs: -3, Nanosecs: 999999999}}, -2, 0, "monotonic -3 999999999 boottime 0 0"},
+		{map[string]specs.LinuxTimeOffset{"monotonic": {Nanosecs: 1}}, 0, 0, "monotonic 0 1 boottime 0 0"},
+		{map[string]specs.LinuxTimeOffset{"boottime": {Secs: 4e9}}, 0, 4e9, "monotonic 0 0 boottime 4000000000 0"},
+		{nil, 0, 0, "monotonic 0 0 boottime 0 0"},
+	} {
+		b := bundle.New(t, bundle.Probe(), bundle.Namespace(specs.TimeNamespace, ""), func(s *specs.Spec) { s.Linux.TimeOffsets = c.offsets })
+		r := b.Report()
+		if got := strings.Join(strings.Fields(r.Files["/proc/self/timens_offsets"]), " "); got != c.file {
+			t.Errorf("timens_offsets: %s, want %s", got, c.file)
+		}
+		if moved := r.Monotonic - plain.Monotonic; moved < c.monotonic || moved > c.monotonic+60 {
+			t.Errorf("%s: the monotonic clock moved by %d s", c.file, moved)
+		}
+		if moved := r.Boottime - plain.Boottime; moved < c.boottime || moved > c.boottime+60 {
+			t.Errorf("%s: the boot clock moved by %d s", c.file, moved)
+		}
 	}
-	if moved := r.Boottime - plain.Boottime; moved < 86400 || moved > 86460 {
-		t.Errorf("the boot clock moved by %d s", moved)
+}
+
+func TestATimeOffsetOutOfRangeIsRefused(t *testing.T) {
+	bundle.NeedCorten(t)
+	own(t, "time")
+	fresh := bundle.Namespace(specs.TimeNamespace, "")
+	for want, c := range map[string]struct {
+		offset specs.LinuxTimeOffset
+		edit   bundle.Edit
+	}{
+		"#/linux/timeOffsets/boottime/secs: want":           {specs.LinuxTimeOffset{Secs: 1 << 62}, fresh},
+		"#/linux/timeOffsets/boottime/secs: want -":         {specs.LinuxTimeOffset{Secs: -4611686019}, fresh},
+		"#/linux/timeOffsets/boottime/nanosecs":             {specs.LinuxTimeOffset{Nanosecs: 1e9}, fresh},
+		"numerical result out of range":                     {specs.LinuxTimeOffset{Secs: -4e9}, fresh}, // before boot
+		"#/linux/timeOffsets: needs a new time namespace":   {specs.LinuxTimeOffset{Secs: 1}, func(*specs.Spec) {}},
+		"#/linux/timeOffsets: needs a new time namespace\n": {specs.LinuxTimeOffset{Secs: 1}, bundle.Namespace(specs.TimeNamespace, "/proc/self/ns/time")},
+	} {
+		b := bundle.New(t, bundle.Args("true"), c.edit, func(s *specs.Spec) {
+			s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": c.offset}
+		})
+		if r := b.Run(); r.Status == 0 || !strings.Contains(r.Stderr, want) || !strings.Contains(r.Stderr, "#/linux/timeOffsets") {
+			t.Errorf("%+v: exit status %d: %s", c.offset, r.Status, r.Stderr)
+		}
 	}
 }
