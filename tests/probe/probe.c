@@ -320,6 +320,19 @@ static int raw_syscall(int argc, char **argv)
 	return say(syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]));
 }
 
+// value32 is value for a call of the 32-bit ABI of x86.
+static int value32(int argc, char **argv)
+{
+	long rc = -ENOSYS;
+#ifdef __x86_64__
+	__asm__ volatile("int $0x80" : "=a"(rc) : "a"(strtol(argv[2], 0, 0)), "b"(argc > 3 ? strtol(argv[3], 0, 0) : 0) : "memory");
+#endif
+	if ((int)rc >= 0)
+		return printf("%d\n", (int)rc) < 0;
+	errno = -(int)rc;
+	return say(-1);
+}
+
 static void ignore(int signal) { (void)signal; }
 
 // value is raw_syscall that prints what the call returned.
@@ -467,6 +480,8 @@ int main(int argc, char **argv)
 		return raw_syscall(argc, argv);
 	if (IS("value"))
 		return value(argc, argv);
+	if (IS("value32") && argc > 2)
+		return value32(argc, argv);
 	if (IS("interrupted")) { // as value, with a signal that interrupts the call and does nothing else
 		struct sigaction action = { .sa_handler = ignore };
 		sigaction(SIGUSR1, &action, 0);
