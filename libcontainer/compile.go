@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"errors"
+	"path"
 	"strconv"
 	"strings"
 
@@ -86,6 +87,12 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	}
 	for _, at := range c.Cgroup.Ignored {
 		c.Warnings = append(c.Warnings, "config.json#"+at.String()+": the kernel has no such limit any more: ignored")
+	}
+
+	for i := range spec.Mounts {
+		if d := spec.Mounts[i].Destination; !path.IsAbs(d) {
+			c.Warnings = append(c.Warnings, "config.json#/mounts/"+strconv.Itoa(i)+"/destination: "+strconv.Quote(d)+" is not absolute: taken as "+strconv.Quote(path.Join("/", d)))
+		}
 	}
 
 	switch spec.Annotations["corten.init"] {
@@ -303,7 +310,10 @@ func preserve(b *plan.Builder, n int) (slots []plan.Slot) {
 // facts is what rootfs has to know.
 func facts(spec *specs.Spec, o *CreateOptions, host *Host, cgroup *cgroups.Plan, n *namespaces) rootfs.Facts {
 	f := rootfs.Facts{Bundle: o.Bundle, UserNS: n.all&unix.CLONE_NEWUSER != 0, CgroupNS: n.all&unix.CLONE_NEWCGROUP != 0,
-		NoPivot: o.NoPivot}
+		NoPivot: o.NoPivot, NewNetNS: n.fresh&unix.CLONE_NEWNET != 0, SELinux: host.SELinux, Links: host.Links}
+	if n.joins(unix.CLONE_NEWUSER) {
+		f.UserNSPath = namespaceOf(spec.Linux, specs.UserNamespace).Path
+	}
 	for _, dir := range cgroup.Dirs {
 		h := host.Cgroups.Hierarchies[dir.Hierarchy]
 		f.Hierarchies = append(f.Hierarchies, rootfs.Hierarchy{Mount: h.Mount, Controllers: h.Controllers, Name: h.Name, V2: h.V2, Cgroup: dir.Path})

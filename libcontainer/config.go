@@ -70,6 +70,9 @@ func DecodeSpec(b []byte) (*Config, error) {
 	if err := unsupported(config.Spec); err != nil {
 		return nil, err
 	}
+	if config.Linux == nil {
+		config.Linux = new(specs.Linux) // asks for nothing, and is never nil from here on
+	}
 	return config, nil
 }
 

@@ -204,8 +204,10 @@ var refused = []struct{ document, line string }{
 	{with("process/execCPUAffinity", `{"final":"0"}`), `#/process/execCPUAffinity: not supported by corten yet`},
 	{with("process/apparmorProfile", `"a"`), `#/process/apparmorProfile: not supported by corten yet`},
 	{with("process/selinuxLabel", `"a"`), `#/process/selinuxLabel: not supported by corten yet`},
-	{with("mounts", `[{"destination":"/a"},{"destination":"/b","gidMappings":`+mappingJSON("0,0,1")+`}]`), `#/mounts/1/gidMappings: not supported by corten yet`},
-	{with("linux/mountLabel", `"a"`), `#/linux/mountLabel: not supported by corten yet`},
+	{with("mounts", `[{"destination":"/a"},{"destination":"/b","gidMappings":`+mappingJSON("0,0,0")+`}]`), `#/mounts/1/gidMappings/0/size: must not be 0`},
+	{with("mounts", `[{"destination":"/b","uidMappings":`+mappingJSON("0,0,2", "1,5,1")+`}]`), `#/mounts/0/uidMappings/1/containerID: overlaps mapping 0`},
+	{with("mounts", `[{"destination":"/b","uidMappings":`+mappingJSON("0,0,2", "5,1,1")+`}]`), `#/mounts/0/uidMappings/1/hostID: overlaps mapping 0`},
+	{with("mounts", `[{"destination":"/b","gidMappings":`+mappingJSON("1,4294967294,2")+`}]`), `#/mounts/0/gidMappings/0/size: ends beyond the last id, 4294967294`},
 	{with("linux/memoryPolicy", `{"mode":"MPOL_BIND"}`), `#/linux/memoryPolicy: not supported by corten yet`},
 	{with("linux/personality", `{"domain":"LINUX32"}`), `#/linux/personality: not supported by corten yet`},
 }

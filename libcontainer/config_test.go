@@ -87,12 +87,19 @@ func TestGoodDocuments(t *testing.T) {
 }
 
 func TestMountsRelativeDestinationIsBelowTheRoot(t *testing.T) {
-	c, err := DecodeSpec([]byte(with("mounts", `[{"destination":"a/../../b"},{"destination":"/c/"}]`)))
+	c, err := DecodeSpec([]byte(with("linux/cgroupsPath", `"/c"`, "mounts", `[{"destination":"a/../../b","type":"tmpfs"},{"destination":"/c/","type":"tmpfs"}]`)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Mounts[0].Destination + " " + c.Mounts[1].Destination; got != "/b /c/" {
-		t.Error(got)
+	compiled, err := Compile(c, &CreateOptions{ID: "id", Bundle: "/bundle"}, goldenHost(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := compiled.Warnings; len(w) != 1 || !strings.Contains(w[0], `/mounts/0/destination: "a/../../b" is not absolute: taken as "/b"`) {
+		t.Errorf("%q", w)
+	}
+	if !strings.Contains(compiled.Format(), `"b" 040755`) {
+		t.Error("the mount is not at /b")
 	}
 }
 

@@ -35,15 +35,7 @@ func unsupported(s *specs.Spec) error {
 	if err := unsupportedProcess(document.Field("process"), s.Process); err != nil {
 		return err
 	}
-	for i := range s.Mounts {
-		if m := &s.Mounts[i]; len(m.UIDMappings)+len(m.GIDMappings) > 0 {
-			return refuseAsked(document.Field("mounts").Index(i),
-				asked{"uidMappings", len(m.UIDMappings) > 0},
-				asked{"gidMappings", true})
-		}
-	}
 	return refuseAsked(document.Field("linux"),
-		asked{"mountLabel", l.MountLabel != ""},
 		asked{"memoryPolicy", l.MemoryPolicy != nil},
 		asked{"personality", l.Personality != nil},
 	)

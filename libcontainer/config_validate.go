@@ -13,8 +13,7 @@ import (
 	"corten/nsenter/plan"
 )
 
-// validate refuses values that are wrong whatever the host is like, and makes
-// relative destinations of mounts absolute, as the specification allows.
+// validate refuses values that are wrong whatever the host is like.
 func validate(s *specs.Spec) error {
 	if err := validateVersion(s.Version); err != nil {
 		return err
@@ -134,14 +133,14 @@ func validateMount(i int, m *specs.Mount) error {
 	if m.Destination == "" {
 		return refuse(document.Field("mounts").Index(i).Field("destination"), "must not be empty")
 	}
-	if !path.IsAbs(m.Destination) {
-		m.Destination = path.Join("/", m.Destination)
-	}
 	// The root's descriptor would be stale below a mount on it.
-	if path.Clean(m.Destination) == "/" {
+	if path.Join("/", m.Destination) == "/" {
 		return refuse(document.Field("mounts").Index(i).Field("destination"), "must not be the root")
 	}
-	return nil
+	if err := validateIDs(document.Field("mounts").Index(i).Field("uidMappings"), m.UIDMappings); err != nil {
+		return err
+	}
+	return validateIDs(document.Field("mounts").Index(i).Field("gidMappings"), m.GIDMappings)
 }
 
 func validateHooks(h *specs.Hooks) error {

@@ -71,6 +71,7 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	if err := host.resctrl(config.Linux, o.ID); err != nil {
 		return nil, nil, err
 	}
+	host.mounts(config, bundle)
 	if err := host.filter(config, path.Join(r.Root, ".cache/seccomp")); err != nil {
 		return nil, nil, err
 	}

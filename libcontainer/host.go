@@ -4,12 +4,15 @@ package libcontainer
 
 import (
 	"os"
+	"path"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"corten/cgroups"
 	"corten/nsenter/plan"
+	"corten/rootfs"
 )
 
 // Host is what Compile knows of the kernel and of the runtime's own process. It
@@ -23,6 +26,8 @@ type Host struct {
 	SeccompFlags    uint64
 	NetDevices      map[string]netDevice // those of linux.netDevices that are there, by name
 	Resctrl         *Resctrl             // asked with linux.intelRdt
+	SELinux         bool                 // enabled; asked for by linux.mountLabel only
+	Links           map[int]string       // by mount with copy-symlink: the text of its source, if that is a link
 }
 
 func (h *Host) available(userNS bool) uint64 {
@@ -58,6 +63,38 @@ func (r *Runtime) probe(config *Config) (*Host, error) {
 		}
 	}
 	return h, nil
+}
+
+// mounts asks what the options of mounts need to know. Relative sources begin
+// in bundle.
+func (h *Host) mounts(config *Config, bundle string) {
+	for i := range config.Mounts {
+		m := &config.Mounts[i]
+		if !rootfs.HasOption(m, "copy-symlink") {
+			continue
+		}
+		source := m.Source
+		if !path.IsAbs(source) {
+			source = path.Join(bundle, source)
+		}
+		// What is no link, or is not there, is for open_tree(2) to see.
+		if text, err := os.Readlink(source); err == nil {
+			if h.Links == nil {
+				h.Links = map[int]string{}
+			}
+			h.Links[i] = text
+		}
+	}
+	if config.Linux.MountLabel != "" {
+		h.SELinux = selinuxEnabled()
+	}
+}
+
+// selinuxEnabled reports whether the kernel enforces, or would report, labels:
+// its file system is registered only then (selinuxfs, init_sel_fs).
+func selinuxEnabled() bool {
+	text, err := os.ReadFile("/proc/filesystems")
+	return err == nil && strings.Contains(string(text), "\tselinuxfs\n")
 }
 
 // lastCapability is one more than the number of the newest capability of the

@@ -14,6 +14,7 @@ import (
 	"corten/cgroups"
 	"corten/nsenter"
 	"corten/nsenter/plan"
+	"corten/rootfs"
 	"corten/signals"
 )
 
@@ -35,6 +36,7 @@ type spawn struct {
 
 	executor *nsenter.Executor
 	inputs   []int
+	mappings []mapping
 	served   int  // barriers passed
 	listener int  // number of the filter's listener in the executor, once announced
 	ready    bool // gate reached
@@ -53,6 +55,11 @@ func (s *spawn) open() error {
 			return &plan.Error{At: in.At, Op: in.Call(), Err: err, Hint: inputHint(in, err)}
 		}
 		s.inputs = append(s.inputs, fd)
+		if in.IDMap != nil {
+			if err := s.idmap(fd, in); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -63,6 +70,9 @@ func (s *spawn) input(in *plan.Input) (int, error) {
 		flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 		if in.Tree {
 			flags |= unix.AT_RECURSIVE
+		}
+		if in.NoFollow {
+			flags |= unix.AT_SYMLINK_NOFOLLOW
 		}
 		return unix.OpenTree(unix.AT_FDCWD, in.Path, flags)
 	case plan.KindNamespace:
@@ -96,7 +106,10 @@ func (s *spawn) closeInputs() {
 	for _, fd := range s.inputs {
 		unix.Close(fd)
 	}
-	s.inputs = nil
+	for _, m := range s.mappings {
+		unix.Close(m.fd)
+	}
+	s.inputs, s.mappings = nil, nil
 }
 
 // start clones the executor and sets what is set by pid. When it returns, the
@@ -164,7 +177,9 @@ func (s *spawn) place() error {
 		}
 	}
 	if s.compiled.mapsUsers {
-		if err := s.mapUsers(proc); err != nil {
+		l := s.spec.Linux
+		at := [2]plan.Pointer{plan.At("/linux/uidMappings"), plan.At("/linux/gidMappings")}
+		if err := writeMaps(proc, at, rootfs.IDMapText(l.UIDMappings), rootfs.IDMapText(l.GIDMappings)); err != nil {
 			return err
 		}
 	}
@@ -175,30 +190,6 @@ func (s *spawn) place() error {
 	}
 	if s.compiled.forks {
 		return s.next()
-	}
-	return nil
-}
-
-// mapUsers writes the id maps of the new user namespace.
-func (s *spawn) mapUsers(proc string) error {
-	if os.Geteuid() != 0 {
-		// The one who maps only himself may not keep setgroups(2): leaving a
-		// group can gain access (CVE-2014-8989).
-		if err := writeFile(proc+"setgroups", "deny"); err != nil {
-			return &plan.Error{At: plan.At("/linux/gidMappings"), Op: "write setgroups deny", Err: err}
-		}
-	}
-	for _, m := range [...]struct {
-		file, at string
-		list     []specs.LinuxIDMapping
-	}{{"gid_map", "/linux/gidMappings", s.spec.Linux.GIDMappings}, {"uid_map", "/linux/uidMappings", s.spec.Linux.UIDMappings}} {
-		text := ""
-		for _, id := range m.list {
-			text += strconv.FormatUint(uint64(id.ContainerID), 10) + " " + strconv.FormatUint(uint64(id.HostID), 10) + " " + strconv.FormatUint(uint64(id.Size), 10) + "\n"
-		}
-		if err := writeFile(proc+m.file, text); err != nil {
-			return &plan.Error{At: plan.At(m.at), Op: "write " + m.file + " " + strconv.Quote(text), Err: err}
-		}
 	}
 	return nil
 }

@@ -104,22 +104,18 @@ func (r *Root) cgroup2(at plan.Pointer, o *options, target string, own plan.Slot
 		b.Tolerate("EPERM", "EBUSY", "EINVAL")
 	}
 	b.Done(at, fs)
-	if own == noSlot {
-		r.finish(at, o, mnt)
-		r.place(at.Field("destination"), "cgroup2", mnt, target)
-		b.Done(at, mnt)
-		return
+	if own != noSlot {
+		b.Unless(mnt, func() {
+			b.MountSetattr(at.Field("options"), own, unix.AT_EMPTY_PATH, o.attrSet, o.attrClear, unix.MS_SLAVE)
+			b.OpenTree(at, own, "", unix.AT_EMPTY_PATH, mnt)
+		})
 	}
-	b.MountSetattr(at.Field("options"), own, unix.AT_EMPTY_PATH, o.attrSet, o.attrClear, unix.MS_SLAVE)
-	to := b.Slot()
-	dir, name := r.from(target)
-	b.Target(at, dir, name, unix.S_IFDIR|0o755, to)
-	r.outside(at, target, to)
-	b.MoveMount(at, mnt, to)
-	b.Unless(mnt, func() { b.MoveMount(at, own, to) })
-	b.Done(at, to, mnt)
-	b.Close(at, own)
-	r.cover(target)
+	r.finish(at, o, mnt)
+	r.place(at.Field("destination"), "cgroup2", mnt, target)
+	b.Done(at, mnt)
+	if own != noSlot {
+		b.Close(at, own)
+	}
 }
 
 // cgroup1 lays out a tmpfs with a directory for each v1 hierarchy and, for
@@ -130,6 +126,7 @@ func (r *Root) cgroup1(at plan.Pointer, o *options, target string, own plan.Slot
 	b.Fsopen(typeAt, "tmpfs", fs)
 	b.Fsconfig(typeAt, fs, unix.FSCONFIG_SET_STRING, "source", "tmpfs")
 	b.Fsconfig(typeAt, fs, unix.FSCONFIG_SET_STRING, "mode", "755")
+	r.label(fs, nil)
 	b.Fsconfig(typeAt, fs, unix.FSCONFIG_CMD_CREATE, "", "")
 	b.Fsmount(optionsAt, fs, o.attrSet&^unix.MOUNT_ATTR_RDONLY, top)
 	b.Done(at, fs)

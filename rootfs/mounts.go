@@ -6,7 +6,6 @@ import (
 	"errors"
 	"path"
 	"slices"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -24,37 +23,6 @@ const noSlot = plan.None
 var overProc = [...]string{"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
 	"/proc/loadavg", "/proc/slabinfo", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled"}
 
-// isBind reports whether the mount's source is a file of the host.
-func isBind(m *specs.Mount, o *options) bool { return o.bind || m.Type == "bind" }
-
-// sources adds an input for each bind mount.
-func (r *Root) sources() error {
-	for i := range r.spec.Mounts {
-		m, at := &r.spec.Mounts[i], plan.At("/mounts").Index(i)
-		r.inputs[i] = noSlot
-		o := &r.options[i]
-		var bad int
-		if *o, bad = parseOptions(m.Options); bad >= 0 {
-			return &plan.Error{At: at.Field("options").Index(bad), Err: errors.New(m.Options[bad] + " is not handled yet")}
-		}
-		if !isBind(m, o) || o.remount {
-			continue
-		}
-		if m.Source == "" {
-			return &plan.Error{At: at.Field("source"), Err: errors.New("a bind mount needs a source")}
-		}
-		for _, d := range o.data {
-			if d.generic {
-				continue
-			}
-			return &plan.Error{At: at.Field("options").Index(d.index),
-				Err: errors.New("bind mounts cannot have any filesystem-specific options applied")}
-		}
-		r.inputs[i] = r.b.Input(plan.Input{At: at.Field("source"), Kind: plan.KindTree, Path: r.host(m.Source), Tree: o.recursive})
-	}
-	return r.cgroupInputs()
-}
-
 // Mounts compiles config.mounts, in their order.
 func (r *Root) Mounts() error {
 	for i := range r.spec.Mounts {
@@ -70,8 +38,10 @@ func (r *Root) Mounts() error {
 				return &plan.Error{At: at.Field("options").Index(o.data[0].index), Err: errors.New("remount changes the flags of a mount only")}
 			}
 			r.remount(at, o, target)
+		case r.link(i) != "":
+			r.symlink(at.Field("destination"), r.link(i), target)
 		case isBind(m, o):
-			r.bind(at, o, r.inputs[i], target)
+			r.bind(at, m, o, r.inputs[i], target)
 		case m.Type == "cgroup" || m.Type == "cgroup2":
 			if err := r.cgroup(at, i, target); err != nil {
 				return err
@@ -79,7 +49,9 @@ func (r *Root) Mounts() error {
 		case m.Type == "":
 			return &plan.Error{At: at.Field("type"), Err: errors.New("a mount that is no bind mount needs a type")}
 		default:
-			r.filesystem(at, m, o, target)
+			if err := r.filesystem(at, i, target); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -109,109 +81,6 @@ func (r *Root) allowed(at plan.Pointer, m *specs.Mount, o *options, target strin
 	return &plan.Error{At: at.Field("destination"), Err: errors.New("nothing can be mounted inside /proc but over its statistics files")}
 }
 
-// filesystem mounts a new file system. Its attributes are set while it is
-// detached: it is never visible without them.
-func (r *Root) filesystem(at plan.Pointer, m *specs.Mount, o *options, target string) {
-	b, fs, mnt := r.b, r.b.Slot(), r.b.Slot()
-	b.Fsopen(at.Field("type"), m.Type, fs)
-	if m.Source != "" {
-		b.Fsconfig(at.Field("source"), fs, unix.FSCONFIG_SET_STRING, "source", m.Source)
-	}
-	for _, d := range o.data {
-		fsconfig(b, at.Field("options").Index(d.index), fs, d)
-	}
-	attr := o.attrSet
-	late := attr&unix.MOUNT_ATTR_RDONLY != 0 && (m.Type == "tmpfs" || target == "/dev")
-	if late {
-		// Read-only once the mountpoints and devices below it are made.
-		attr &^= unix.MOUNT_ATTR_RDONLY
-	} else if attr&unix.MOUNT_ATTR_RDONLY != 0 && ownSuperblock(m.Type) {
-		b.Fsconfig(at.Field("options"), fs, unix.FSCONFIG_SET_FLAG, "ro", "")
-	}
-	b.Fsconfig(at.Field("type"), fs, unix.FSCONFIG_CMD_CREATE, "", "")
-	b.Fsmount(at.Field("options"), fs, attr, mnt)
-	b.Done(at, fs)
-	r.finish(at, o, mnt)
-	r.place(at.Field("destination"), m.Type, mnt, target)
-	if late {
-		r.late = append(r.late, mnt)
-	}
-	r.keep(target, mnt, late)
-}
-
-func fsconfig(b *plan.Builder, at plan.Pointer, fs plan.Slot, d datum) {
-	if d.isFlag {
-		b.Fsconfig(at, fs, unix.FSCONFIG_SET_FLAG, d.key, "")
-		return
-	}
-	// One string holds at most 255 bytes; overlay takes its lower directories
-	// one by one (since Linux 6.7, commit 24e16e385f22).
-	if d.key == "lowerdir" && len(d.value) > 255 {
-		for dir := range strings.SplitSeq(d.value, ":") {
-			b.Fsconfig(at, fs, unix.FSCONFIG_SET_STRING, "lowerdir+", dir)
-		}
-		return
-	}
-	b.Fsconfig(at, fs, unix.FSCONFIG_SET_STRING, d.key, d.value)
-}
-
-// ownSuperblock reports whether mounting the type makes or opens a super block
-// that read-only is a property of, too: not so for the kernel's own views.
-func ownSuperblock(fsType string) bool {
-	switch fsType {
-	case "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2":
-		return false
-	}
-	return true
-}
-
-// bind attaches the detached clone in slot tree.
-func (r *Root) bind(at plan.Pointer, o *options, tree plan.Slot, target string) {
-	b := r.b
-	attr, late := o.attrSet, false
-	if target == "/dev" && attr&unix.MOUNT_ATTR_RDONLY != 0 {
-		attr, late = attr&^unix.MOUNT_ATTR_RDONLY, true
-	}
-	// Slave unless asked otherwise: mounts made on the host below the source
-	// appear, none goes back, and the host can unmount it.
-	recursiveFlag := uint64(0)
-	if o.recursive {
-		recursiveFlag = unix.AT_RECURSIVE
-	}
-	propagation := o.propagation
-	if propagation == 0 {
-		propagation = unix.MS_SLAVE
-	}
-	b.MountSetattr(at.Field("options"), tree, unix.AT_EMPTY_PATH|recursiveFlag, 0, 0, unix.MS_SLAVE)
-	if propagation == unix.MS_SHARED {
-		b.Steps = b.Steps[:len(b.Steps)-1] // stays in the host's peer group: that is what shared asks for
-	}
-	if attr != 0 || o.attrClear != 0 {
-		b.MountSetattr(at.Field("options"), tree, unix.AT_EMPTY_PATH, attr, o.attrClear, 0)
-	}
-	if propagation != unix.MS_SLAVE || o.propagationRec && !o.recursive {
-		r.propagate(at.Field("options"), tree, propagation, o.propagationRec)
-	}
-	r.recursiveAttributes(at, o, tree)
-
-	at = at.Field("destination")
-	dir, name := r.from(target)
-	directory, file, to := b.Slot(), b.Slot(), b.Slot()
-	b.Fstat(at, tree, directory, file)
-	b.When(directory, func() { b.Target(at, dir, name, unix.S_IFDIR|0o755, to) })
-	b.When(file, func() { b.Target(at, dir, name, unix.S_IFREG|0o755, to) })
-	r.outside(at, target, to)
-	b.MoveMount(at, directory, to)
-	b.MoveMount(at, file, to)
-	b.Done(at, to, file)
-	r.cover(target)
-	if late {
-		r.late = append(r.late, directory)
-	} else {
-		b.Done(at, directory)
-	}
-}
-
 func (r *Root) propagate(at plan.Pointer, mnt plan.Slot, propagation uint64, rec bool) {
 	flags := uint64(unix.AT_EMPTY_PATH)
 	if rec {
@@ -232,18 +101,6 @@ func (r *Root) finish(at plan.Pointer, o *options, mnt plan.Slot) {
 		r.propagate(at.Field("options"), mnt, o.propagation, o.propagationRec)
 	}
 	r.recursiveAttributes(at, o, mnt)
-}
-
-// remount changes the attributes of what is mounted at target.
-func (r *Root) remount(at plan.Pointer, o *options, target string) {
-	b, mnt := r.b, r.b.Slot()
-	dir, name := r.from(target)
-	b.Openat2(at.Field("destination"), dir, name, unix.O_PATH|unix.O_CLOEXEC, 0, inRoot, mnt)
-	if o.attrSet|o.attrClear != 0 {
-		b.MountSetattr(at.Field("options"), mnt, unix.AT_EMPTY_PATH, o.attrSet, o.attrClear, 0)
-	}
-	r.finish(at, o, mnt)
-	b.Done(at, mnt)
 }
 
 // place attaches the new file system mnt at target, which is made if missing.

@@ -60,7 +60,28 @@ func TestWhatNoMountCanBeIsRefusedAtItsField(t *testing.T) {
 		{specs.Mount{Destination: "/a", Type: "bind"}, "source", "needs a source"},
 		{specs.Mount{Destination: "/a"}, "type", "needs a type"},
 		{specs.Mount{Destination: "/a", Options: []string{"remount", "size=1"}}, "options/1", "flags of a mount only"},
-		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"ro", "tmpcopyup"}}, "options/1", "not handled yet"},
+		{specs.Mount{Destination: "/a", Type: "ramfs", Options: []string{"ro", "tmpcopyup"}}, "options/1", "only a tmpfs"},
+		{specs.Mount{Destination: "/a", Type: "tmpfs", Source: "/x", Options: []string{"tmpcopyup", "bind"}}, "options/0", "only a tmpfs"},
+		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"copy-symlink"}}, "options/0", "bind mounts only"},
+		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"src-nofollow"}}, "options/0", "bind mounts only"},
+		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"dest-nofollow"}}, "options/0", "bind mounts only"},
+		{specs.Mount{Destination: "/a", Source: "/x", Options: []string{"bind", "dest-nofollow", "copy-symlink"}}, "options/2", "excludes"},
+		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"idmap"}}, "options/0", "only a bind mount"},
+		{specs.Mount{Destination: "/a", Type: "tmpfs", UIDMappings: ids, GIDMappings: ids}, "uidMappings", "only a bind mount"},
+		{specs.Mount{Destination: "/a", Options: []string{"bind", "remount", "ridmap"}, UIDMappings: ids, GIDMappings: ids}, "options/2", "was made with"},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap"}}, "options/0", "no user namespace"},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap"}, UIDMappings: ids}, "gidMappings", "required"},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", GIDMappings: ids}, "uidMappings", "required"},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap=uids=0-1-1;gids=0-1-1"}, UIDMappings: ids, GIDMappings: ids}, "options/0", "too"},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"ro", "idmap=uids=0-1-1"}}, "options/1", "both"},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap=uids=0-1;gids=0-1-1"}}, "options/0", "three numbers"},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap=uids=0-1-4294967296;gids=0-1-1"}}, "options/0", "three numbers"},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap=uids=0-4294967295-1;gids=0-1-1"}}, "options/0", "last id"},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap=uids=@0-1-1;gids=0-1-1"}}, "options/0", "no range"},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap=users=0-1-1"}}, "options/0", "want uids="},
+		{specs.Mount{Destination: "/a", Type: "tmpfs", Source: strings.Repeat("x", 256)}, "source", "255 bytes"},
+		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"mode=" + strings.Repeat("0", 256)}}, "options/0", "255 bytes"},
+		{specs.Mount{Destination: "/a", Type: "overlay", Options: []string{"lowerdir=/a:/" + strings.Repeat("x", 255)}}, "options/0", "255 bytes"},
 		{specs.Mount{Destination: "/a", Type: "cgroup"}, "type", "no cgroup hierarchy"},
 	} {
 		_, err := build(box(c.mount), Facts{})
@@ -68,6 +89,52 @@ func TestWhatNoMountCanBeIsRefusedAtItsField(t *testing.T) {
 	}
 	_, err := build(box(specs.Mount{Destination: "/a", Type: "cgroup2"}), v1(true))
 	wantError(t, err, "/mounts/0/type", "v1")
+}
+
+var ids = []specs.LinuxIDMapping{{ContainerID: 5, HostID: 1000, Size: 2}, {ContainerID: 9, HostID: 0, Size: 1}}
+
+// mapped is the id mapping of the input that opens source, in words.
+func mapped(p *built, source string) string {
+	for i := range p.Inputs {
+		if in := &p.Inputs[i]; in.Path == source && in.IDMap != nil {
+			return in.IDMap.String()
+		}
+	}
+	return ""
+}
+
+func TestTheIDMappingIsTheMountsOwnOrTheContainers(t *testing.T) {
+	users := Facts{UserNS: true}
+	joined := Facts{UserNS: true, UserNSPath: "/proc/7/ns/user"}
+	for _, c := range []struct {
+		name    string
+		facts   Facts
+		options []string
+		own     bool
+		want    string
+	}{
+		{"none", users, []string{"rbind"}, false, ""},
+		{"own", Facts{}, []string{"bind", "idmap"}, true, "idmap uids 5:1000:2,9:0:1 gids 5:1000:2,9:0:1"},
+		{"own without the option", Facts{}, []string{"bind"}, true, "idmap uids 5:1000:2,9:0:1 gids 5:1000:2,9:0:1"},
+		{"own, recursive", joined, []string{"rbind", "ridmap"}, true, "ridmap uids 5:1000:2,9:0:1 gids 5:1000:2,9:0:1"},
+		{"container's", users, []string{"rbind", "idmap"}, false, "idmap uids 0:100000:65536 gids 0:200000:65536"},
+		{"joined", joined, []string{"rbind", "ridmap"}, false, `ridmap of "/proc/7/ns/user"`},
+		{"spelled", Facts{}, []string{"rbind", "idmap=uids=0-1-10#10-11-10;gids=0-100-10"}, false, "idmap uids 0:1:10,10:11:10 gids 0:100:10"},
+		{"spelled, relative", users, []string{"rbind", "ridmap=uids=@0-1-10;gids=@7-65535-1#0-1-1"}, false, "ridmap uids 0:100001:10 gids 7:265535:1,0:1:1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := specs.Mount{Destination: "/m", Source: "/x", Options: c.options}
+			if c.own {
+				m.UIDMappings, m.GIDMappings = ids, ids
+			}
+			spec := box(m)
+			spec.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: 100000, Size: 65536}}
+			spec.Linux.GIDMappings = []specs.LinuxIDMapping{{HostID: 200000, Size: 65536}}
+			if got := mapped(mustBuild(t, spec, c.facts), "/x"); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
 }
 
 // mounted is the slot of the new file system of mounts[i].

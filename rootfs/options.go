@@ -19,8 +19,23 @@ type options struct {
 	propagation    uint64 // MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE; 0: not given
 	propagationRec bool
 
+	words   word
+	mapping int // index of the option idmap=... or ridmap=..., which has the mappings itself; -1: none
+
 	data []datum // for the file system
 }
+
+// word is a set of options that are neither flags nor data.
+type word uint8
+
+const (
+	idmap        word = 1 << iota // the mount has an id mapping
+	ridmap                        // ... and so have those below it
+	copyUp                        // tmpcopyup: a tmpfs begins with what it covers
+	copySymlink                   // copy-symlink: a source that is a link is made anew, not mounted
+	srcNofollow                   // src-nofollow: a source that is a link is mounted itself
+	destNofollow                  // dest-nofollow: a destination that is a link is mounted over itself
+)
 
 // datum is an option for fsconfig(2): a flag, or a key with its value.
 type datum struct {
@@ -41,7 +56,7 @@ const (
 	nothing                     // a default, said aloud
 	bindOnly                    // bind and rbind
 	remount
-	later // known, and an error until it is handled
+	special // set is a word
 )
 
 // Option is a row of the one table of mount options.
@@ -65,12 +80,14 @@ var table = [...]option{
 	{name: "async", kind: superblock, flag: "async"},
 	{name: "atime", kind: attribute, clear: anyAtime},
 	{name: "bind", kind: bindOnly},
+	{name: "copy-symlink", kind: special, set: uint64(copySymlink)},
 	{name: "defaults", kind: nothing},
+	{name: "dest-nofollow", kind: special, set: uint64(destNofollow)},
 	{name: "dev", kind: attribute, clear: unix.MOUNT_ATTR_NODEV},
 	{name: "diratime", kind: attribute, clear: unix.MOUNT_ATTR_NODIRATIME},
 	{name: "dirsync", kind: superblock, flag: "dirsync"},
 	{name: "exec", kind: attribute, clear: unix.MOUNT_ATTR_NOEXEC},
-	{name: "idmap", kind: later},
+	{name: "idmap", kind: special, set: uint64(idmap)},
 	{name: "iversion", kind: nothing},
 	{name: "lazytime", kind: superblock, flag: "lazytime"},
 	{name: "loud", kind: nothing},
@@ -94,7 +111,7 @@ var table = [...]option{
 	{name: "relatime", kind: attribute, clear: anyAtime},
 	{name: "remount", kind: remount},
 	{name: "rexec", kind: recursive, clear: unix.MOUNT_ATTR_NOEXEC},
-	{name: "ridmap", kind: later},
+	{name: "ridmap", kind: special, set: uint64(idmap | ridmap)},
 	{name: "rnoatime", kind: recursive, set: noatime, clear: anyAtime},
 	{name: "rnodev", kind: recursive, set: unix.MOUNT_ATTR_NODEV},
 	{name: "rnodiratime", kind: recursive, set: unix.MOUNT_ATTR_NODIRATIME},
@@ -118,11 +135,12 @@ var table = [...]option{
 	{name: "shared", kind: propagation, set: unix.MS_SHARED},
 	{name: "silent", kind: nothing},
 	{name: "slave", kind: propagation, set: unix.MS_SLAVE},
+	{name: "src-nofollow", kind: special, set: uint64(srcNofollow)},
 	{name: "strictatime", kind: attribute, set: strictatime, clear: anyAtime},
 	{name: "suid", kind: attribute, clear: unix.MOUNT_ATTR_NOSUID},
 	{name: "symfollow", kind: attribute, clear: unix.MOUNT_ATTR_NOSYMFOLLOW},
 	{name: "sync", kind: superblock, flag: "sync"},
-	{name: "tmpcopyup", kind: later},
+	{name: "tmpcopyup", kind: special, set: uint64(copyUp)},
 	{name: "unbindable", kind: propagation, set: unix.MS_UNBINDABLE},
 }
 
@@ -130,9 +148,7 @@ var table = [...]option{
 func OptionNames() []string {
 	var names []string
 	for i := range table {
-		if table[i].kind != later {
-			names = append(names, table[i].name)
-		}
+		names = append(names, table[i].name)
 	}
 	return names
 }
@@ -152,11 +168,15 @@ func lookup(name string) *option {
 	return nil
 }
 
-// parseOptions reads the strings of one mount. bad is the index of one that is
-// known but not handled, or -1. A later option wins over an earlier one.
-func parseOptions(list []string) (o options, bad int) {
+// parseOptions reads the strings of one mount. A later option wins over an
+// earlier one.
+func parseOptions(list []string) (o options) {
+	o.mapping = -1
 	for i, text := range list {
 		row := lookup(text)
+		if name, _, spelled := strings.Cut(text, "="); spelled && (name == "idmap" || name == "ridmap") {
+			row, o.mapping = lookup(name), i
+		}
 		if row == nil {
 			o.data = appendData(o.data, i, text)
 			continue
@@ -176,8 +196,8 @@ func parseOptions(list []string) (o options, bad int) {
 			o.bind, o.recursive = true, o.recursive || row.set != 0
 		case remount:
 			o.remount = true
-		case later:
-			return o, i
+		case special:
+			o.words |= word(row.set)
 		}
 	}
 	// The kernel wants the whole atime field cleared when any of it is set.
@@ -187,7 +207,7 @@ func parseOptions(list []string) (o options, bad int) {
 	if (o.recSet|o.recClear)&anyAtime != 0 {
 		o.recClear |= anyAtime
 	}
-	return o, -1
+	return o
 }
 
 // appendData adds an option for the file system. As in the data of mount(2),

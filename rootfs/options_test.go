@@ -49,6 +49,9 @@ var effects = map[string]options{
 	"norelatime": {attrSet: unix.MOUNT_ATTR_STRICTATIME, attrClear: anyAtime},
 	"relatime":   {attrClear: anyAtime}, "atime": {attrClear: anyAtime}, "nostrictatime": {attrClear: anyAtime},
 
+	"idmap": {words: idmap}, "ridmap": {words: idmap | ridmap}, "tmpcopyup": {words: copyUp},
+	"copy-symlink": {words: copySymlink}, "src-nofollow": {words: srcNofollow}, "dest-nofollow": {words: destNofollow},
+
 	"private": {propagation: unix.MS_PRIVATE}, "rprivate": {propagation: unix.MS_PRIVATE, propagationRec: true},
 	"shared": {propagation: unix.MS_SHARED}, "rshared": {propagation: unix.MS_SHARED, propagationRec: true},
 	"slave": {propagation: unix.MS_SLAVE}, "rslave": {propagation: unix.MS_SLAVE, propagationRec: true},
@@ -58,13 +61,7 @@ var effects = map[string]options{
 func TestEveryRowOfTheOptionTableHasItsEffect(t *testing.T) {
 	for i := range table {
 		name := table[i].name
-		got, bad := parseOptions([]string{name})
-		if table[i].kind == later {
-			if bad != 0 || slices.Contains(OptionNames(), name) {
-				t.Errorf("%s is neither refused nor unnamed", name)
-			}
-			continue
-		}
+		got := parseOptions([]string{name})
 		if !slices.Contains(OptionNames(), name) {
 			t.Errorf("features does not name %s", name)
 		}
@@ -73,7 +70,8 @@ func TestEveryRowOfTheOptionTableHasItsEffect(t *testing.T) {
 		if base, isRec := effects[strings.TrimPrefix(name, "r")]; !known && isRec {
 			want, known = options{recSet: base.attrSet, recClear: base.attrClear}, true
 		}
-		if !known || bad != -1 || !reflect.DeepEqual(got, want) {
+		want.mapping = -1
+		if !known || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
@@ -81,7 +79,7 @@ func TestEveryRowOfTheOptionTableHasItsEffect(t *testing.T) {
 
 func TestAtimeClearsNoatime(t *testing.T) {
 	for _, list := range [][]string{{"atime"}, {"noatime", "atime"}, {"ratime"}, {"rnoatime", "ratime"}} {
-		o, _ := parseOptions(list)
+		o := parseOptions(list)
 		if o.attrSet|o.recSet != 0 || (o.attrClear|o.recClear)&unix.MOUNT_ATTR_NOATIME == 0 {
 			t.Errorf("%v: %+v", list, o)
 		}
@@ -97,8 +95,8 @@ func TestTheLaterOptionWins(t *testing.T) {
 		{"rstrictatime rnoatime", "rnoatime"}, {"rnoatime rrelatime", "rrelatime"}, {"bind rbind", "rbind"}, {"rbind bind", "rbind"},
 		{"symfollow nosymfollow", "nosymfollow"}, {"nodiratime diratime", "diratime"},
 	} {
-		got, _ := parseOptions(strings.Fields(c.list))
-		want, _ := parseOptions([]string{c.want})
+		got := parseOptions(strings.Fields(c.list))
+		want := parseOptions([]string{c.want})
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want that of %s: %+v", c.list, got, c.want, want)
 		}
@@ -106,16 +104,10 @@ func TestTheLaterOptionWins(t *testing.T) {
 }
 
 func TestRecursiveAttributesDoNotTouchThoseOfTheMountAlone(t *testing.T) {
-	o, _ := parseOptions([]string{"rro", "rw", "nosuid", "rsuid"})
-	want := options{attrSet: unix.MOUNT_ATTR_NOSUID, attrClear: unix.MOUNT_ATTR_RDONLY, recSet: unix.MOUNT_ATTR_RDONLY, recClear: unix.MOUNT_ATTR_NOSUID}
+	o := parseOptions([]string{"rro", "rw", "nosuid", "rsuid"})
+	want := options{mapping: -1, attrSet: unix.MOUNT_ATTR_NOSUID, attrClear: unix.MOUNT_ATTR_RDONLY, recSet: unix.MOUNT_ATTR_RDONLY, recClear: unix.MOUNT_ATTR_NOSUID}
 	if !reflect.DeepEqual(o, want) {
 		t.Errorf("%+v", o)
-	}
-}
-
-func TestTheIndexOfARefusedOptionIsThatOfTheOption(t *testing.T) {
-	if _, bad := parseOptions([]string{"ro", "mode=1", "tmpcopyup", "idmap"}); bad != 2 {
-		t.Errorf("index %d", bad)
 	}
 }
 
@@ -136,7 +128,7 @@ func TestJoinedDataIsSplitAtCommasButNotInQuotesNorAfterABackslash(t *testing.T)
 			t.Errorf("%q: got %+v, want %+v", text, got, want)
 		}
 	}
-	o, _ := parseOptions([]string{"ro", "a,b", "nosuid", "c=1"})
+	o := parseOptions([]string{"ro", "a,b", "nosuid", "c=1"})
 	want := []datum{{1, "a", "", true, false}, {1, "b", "", true, false}, {3, "c", "1", false, false}}
 	if !reflect.DeepEqual(o.data, want) {
 		t.Errorf("indices: %+v", o.data)
@@ -151,12 +143,9 @@ func FuzzParseOptions(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		list := strings.Split(text, "\n")
-		o, bad := parseOptions(list)
-		if bad >= 0 {
-			if row := lookup(list[bad]); row == nil || row.kind != later {
-				t.Fatalf("option %d is refused: %q", bad, list)
-			}
-			return
+		o := parseOptions(list)
+		if o.mapping >= 0 && !isIDMap(list[o.mapping]) || o.words&ridmap != 0 && o.words&idmap == 0 {
+			t.Fatalf("id mapping: %+v of %q", o, list)
 		}
 		if o.attrSet&o.attrClear&^anyAtime != 0 || o.recSet&o.recClear&^anyAtime != 0 {
 			t.Fatalf("set and cleared at once: %+v", o)

@@ -23,6 +23,10 @@ type Facts struct {
 	CgroupNS    bool   // ... a cgroup namespace
 	NoPivot     bool   // --no-pivot: chroot(2), for roots that pivot_root(2) refuses
 	Hierarchies []Hierarchy
+	UserNSPath  string         // of a user namespace that is joined; "" of a new one
+	NewNetNS    bool           // the network namespace is a new one
+	SELinux     bool           // ... is enabled on the host
+	Links       map[int]string // by mount with copy-symlink: the text of its source, if that is a link
 }
 
 // Hierarchy is a mounted cgroup hierarchy of the host.
@@ -66,6 +70,9 @@ func New(b *plan.Builder, spec *specs.Spec, facts Facts) (*Root, error) {
 	r := &Root{b: b, spec: spec, facts: facts, inputs: make([]plan.Slot, len(spec.Mounts)), options: make([]options, len(spec.Mounts))}
 	at := plan.At("/root/path")
 	r.root = b.Input(plan.Input{At: at, Kind: plan.KindTree, Path: r.host(spec.Root.Path), Tree: true})
+	if err := r.checkLabel(); err != nil {
+		return nil, err
+	}
 	if err := r.sources(); err != nil {
 		return nil, err
 	}
@@ -100,6 +107,7 @@ func (r *Root) Attach() {
 		b.Fsconfig(masks, fs, unix.FSCONFIG_SET_STRING, "size", "0")
 		b.Fsconfig(masks, fs, unix.FSCONFIG_SET_STRING, "nr_inodes", "1")
 		b.Fsconfig(masks, fs, unix.FSCONFIG_SET_STRING, "mode", "0555")
+		r.label(fs, nil)
 		b.Fsconfig(masks, fs, unix.FSCONFIG_CMD_CREATE, "", "")
 		b.Fsmount(masks, fs, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, r.tmpfs)
 		b.Done(masks, fs)

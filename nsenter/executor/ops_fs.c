@@ -67,6 +67,19 @@ int op_check(const uint64_t *arg)
 	return magic != 0 && ((uint64_t)fs.f_type == magic) == (magic != arg[3]) ? -EXDEV : 0;
 }
 
+int op_check_link(const uint64_t *arg)
+{
+	const char *to = string(arg[2]);
+	int n = SYS(readlinkat, slot_fd(arg[0]), arg[1], exec.link, sizeof(exec.link));
+
+	if (n < 0)
+		return n == -EINVAL ? -EEXIST : n;
+	for (int i = 0; i < n; i++)
+		if (exec.link[i] != to[i])
+			return -EEXIST;
+	return to[n] == 0 ? 0 : -EEXIST;
+}
+
 /* DEFENCE (CVE-2024-21626): the kernel writes "(unreachable)" for a directory outside the root. */
 int op_check_cwd(const uint64_t *arg)
 {
@@ -100,6 +113,11 @@ int op_unlinkat(const uint64_t *arg)
 int op_fchownat(const uint64_t *arg)
 {
 	return SYS(fchownat, slot_fd(arg[0]), arg[1], arg[2], arg[3], AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
+}
+
+int op_fsetxattr(const uint64_t *arg)
+{
+	return SYS(fsetxattr, slot_fd(arg[0]), arg[1], blob(arg[2])->data, blob(arg[2])->len, 0);
 }
 
 /* All at once: a file of /proc or a cgroup takes a value only whole. */

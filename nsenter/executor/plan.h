@@ -42,6 +42,13 @@
 /* In check's magic: the file system must be any but this one. */
 #define CHECK_NOT (1ull << 63)
 
+/* In target's mode: the last name itself, though it be a symbolic link. */
+#define TARGET_NOFOLLOW (1u << 16)
+
+/* What copy_attributes copies. */
+#define COPY_MODE  1u
+#define COPY_OWNER 2u
+
 struct plan_header {
 	uint32_t magic;
 	uint32_t size; /* of the whole plan in bytes */

@@ -17,10 +17,11 @@ struct walk {
 	uint64_t mode; /* of the last name */
 };
 
-static int look(int root, const char *path)
+/* nofollow: the last name itself, though it be a link. */
+static int look(int root, const char *path, int nofollow)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
+		.flags = O_PATH | O_CLOEXEC | (nofollow ? O_NOFOLLOW : 0),
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
@@ -54,6 +55,11 @@ static int splice(struct walk *w, size_t len)
 	return -ERESTART;
 }
 
+static int is_last(const struct walk *w)
+{
+	return exec.path[past_slashes(w->to)] == 0;
+}
+
 /*
  * DEFENCE (CVE-2024-45310): makes the name in the directory that is held. 0: it
  * is there now, by whomever; -ERESTART: it was a dangling link, and exec.path
@@ -62,8 +68,7 @@ static int splice(struct walk *w, size_t len)
 static int make(struct walk *w)
 {
 	char end = exec.path[w->to], *name = exec.path + w->from;
-	int last = exec.path[past_slashes(w->to)] == 0;
-	uint64_t mode = last ? w->mode : S_IFDIR | 0755;
+	uint64_t mode = is_last(w) ? w->mode : S_IFDIR | 0755;
 	int r, n, mask = SYS(umask, 0);
 
 	exec.path[w->to] = 0;
@@ -79,13 +84,13 @@ static int make(struct walk *w)
 /* A descriptor of exec.path up to the end of the name, made if it is missing. */
 static int enter(struct walk *w)
 {
-	int fd = -ENOENT, r = 0;
+	int fd = -ENOENT, r = 0, nofollow = is_last(w) && (w->mode & TARGET_NOFOLLOW);
 
 	for (int tries = 0; tries < RACES && fd == -ENOENT && r == 0; tries++) {
 		char end = exec.path[w->to];
 
 		exec.path[w->to] = 0;
-		fd = look(w->root, exec.path);
+		fd = look(w->root, exec.path, nofollow);
 		exec.path[w->to] = end;
 		if (fd == -ENOENT)
 			r = make(w);
@@ -96,7 +101,7 @@ static int enter(struct walk *w)
 /* The whole of exec.path, name by name; -ERESTART when it has changed. */
 static int walk(int root, uint64_t mode)
 {
-	struct walk w = {.root = root, .mode = mode, .dir = look(root, "/")};
+	struct walk w = {.root = root, .mode = mode, .dir = look(root, "/", 0)};
 
 	while (w.dir >= 0) {
 		int fd;
@@ -132,7 +137,7 @@ int op_target(const uint64_t *arg)
 {
 	struct stat st;
 	int root = slot_fd(arg[0]), r;
-	int fd = look(root, string(arg[1]));
+	int fd = look(root, string(arg[1]), (arg[2] & TARGET_NOFOLLOW) != 0);
 
 	if (fd == -ENOENT)
 		fd = make_path(root, string(arg[1]), arg[2]);

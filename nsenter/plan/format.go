@@ -210,7 +210,29 @@ func (in *Input) Call() string {
 	if in.Tree {
 		call += " recursive"
 	}
+	if in.NoFollow {
+		call += " nofollow"
+	}
+	if in.IDMap != nil {
+		call += " " + in.IDMap.String()
+	}
 	return call
+}
+
+// String is the mapping in one line: "idmap uids 0:1000:1 gids 0:1000:1", inner
+// id, outer id and size.
+func (m *IDMap) String() string {
+	name := "idmap"
+	if m.Recursive {
+		name = "ridmap"
+	}
+	if m.UserNS != "" {
+		return name + " of " + strconv.Quote(m.UserNS)
+	}
+	list := func(text string) string {
+		return strings.NewReplacer(" ", ":", "\n", ",").Replace(strings.TrimSuffix(text, "\n"))
+	}
+	return name + " uids " + list(m.UIDs) + " gids " + list(m.GIDs)
 }
 
 func printable(b []byte) bool {

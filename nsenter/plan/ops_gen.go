@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0x329dcfae67ef22f
+const vocabulary = 0xb596e1a9f9f78eeb
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -27,14 +27,18 @@ const (
 	OpChroot
 	OpOpenat2
 	OpTarget
+	OpCopyAttributes
+	OpCopyTree
 	OpFstat
 	OpCheck
+	OpCheckLink
 	OpCheckCwd
 	OpMkdirat
 	OpMknodat
 	OpSymlinkat
 	OpUnlinkat
 	OpFchownat
+	OpFsetxattr
 	OpWrite
 	OpClose
 	OpDup3
@@ -93,14 +97,18 @@ var ops = [nOps]struct {
 	OpChroot:           {"chroot", "s", []string{"path"}},
 	OpOpenat2:          {"openat2", "fsuuuF", []string{"dir", "path", "flags", "mode", "resolve", "fd"}},
 	OpTarget:           {"target", "fsuF", []string{"root", "path", "mode", "fd"}},
+	OpCopyAttributes:   {"copy_attributes", "ffu", []string{"from", "to", "what"}},
+	OpCopyTree:         {"copy_tree", "ff", []string{"from", "to"}},
 	OpFstat:            {"fstat", "fFF", []string{"fd", "directory", "other"}},
 	OpCheck:            {"check", "fuuu", []string{"fd", "mode", "rdev", "magic"}},
+	OpCheckLink:        {"check_link", "fss", []string{"dir", "name", "to"}},
 	OpCheckCwd:         {"check_cwd", "", []string{}},
 	OpMkdirat:          {"mkdirat", "fsu", []string{"dir", "name", "mode"}},
 	OpMknodat:          {"mknodat", "fsuu", []string{"dir", "name", "mode", "dev"}},
 	OpSymlinkat:        {"symlinkat", "sfs", []string{"to", "dir", "name"}},
 	OpUnlinkat:         {"unlinkat", "fsu", []string{"dir", "name", "flags"}},
 	OpFchownat:         {"fchownat", "fsuu", []string{"dir", "name", "uid", "gid"}},
+	OpFsetxattr:        {"fsetxattr", "fsb", []string{"fd", "name", "value"}},
 	OpWrite:            {"write", "fb", []string{"fd", "data"}},
 	OpClose:            {"close", "f", []string{"fd"}},
 	OpDup3:             {"dup3", "fu", []string{"fd", "number"}},
@@ -217,6 +225,16 @@ func (b *Builder) Target(at Pointer, root Slot, path string, mode uint64, fd Slo
 	b.add(at, OpTarget, root, path, mode, fd)
 }
 
+// CopyAttributes appends copy_attributes: fstat(2), fchmodat(2), fchownat(2) of two directories.
+func (b *Builder) CopyAttributes(at Pointer, from Slot, to Slot, what uint64) {
+	b.add(at, OpCopyAttributes, from, to, what)
+}
+
+// CopyTree appends copy_tree: composite: the content of a directory, of one file system and 256 levels at most, copied to an empty one.
+func (b *Builder) CopyTree(at Pointer, from Slot, to Slot) {
+	b.add(at, OpCopyTree, from, to)
+}
+
 // Fstat appends fstat: fstat(2): moves the descriptor to one of two slots.
 func (b *Builder) Fstat(at Pointer, fd Slot, directory Slot, other Slot) {
 	b.add(at, OpFstat, fd, directory, other)
@@ -225,6 +243,11 @@ func (b *Builder) Fstat(at Pointer, fd Slot, directory Slot, other Slot) {
 // Check appends check: fstat(2), fstatfs(2): EXDEV unless type, device and file system match.
 func (b *Builder) Check(at Pointer, fd Slot, mode uint64, rdev uint64, magic uint64) {
 	b.add(at, OpCheck, fd, mode, rdev, magic)
+}
+
+// CheckLink appends check_link: readlinkat(2): EEXIST unless the name is a link with that text.
+func (b *Builder) CheckLink(at Pointer, dir Slot, name string, to string) {
+	b.add(at, OpCheckLink, dir, name, to)
 }
 
 // CheckCwd appends check_cwd: getcwd(2): ENOENT unless below the root.
@@ -255,6 +278,11 @@ func (b *Builder) Unlinkat(at Pointer, dir Slot, name string, flags uint64) {
 // Fchownat appends fchownat: fchownat(2), AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH.
 func (b *Builder) Fchownat(at Pointer, dir Slot, name string, uid uint64, gid uint64) {
 	b.add(at, OpFchownat, dir, name, uid, gid)
+}
+
+// Fsetxattr appends fsetxattr: fsetxattr(2).
+func (b *Builder) Fsetxattr(at Pointer, fd Slot, name string, value []byte) {
+	b.add(at, OpFsetxattr, fd, name, value)
 }
 
 // Write appends write: write(2), all of it at once.

@@ -29,6 +29,16 @@ const (
 // CheckNot, in the magic of a check step: any file system but this one.
 const CheckNot = 1 << 63
 
+// TargetNoFollow, in the mode of a target step: the last name itself, though it
+// be a symbolic link.
+const TargetNoFollow = 1 << 16
+
+// What copy_attributes copies.
+const (
+	CopyMode  = 1 << 0
+	CopyOwner = 1 << 1
+)
+
 // Flags of a step.
 const (
 	flagElse   = 1 << 0
@@ -36,18 +46,32 @@ const (
 )
 
 // Input is a descriptor the runtime opens before the clone. Input i fills
-// slot i.
+// slot i. An encoded plan, whose inputs have been opened, has the first four fields
+// of it.
 type Input struct {
-	At   Pointer
-	Kind InputKind
-	Path string // what to open; "" where the kind says it all
-	Tree bool   // KindTree: with the mounts below it (AT_RECURSIVE)
+	At       Pointer
+	Kind     InputKind
+	Path     string // what to open; "" where the kind says it all
+	Tree     bool   // KindTree: with the mounts below it (AT_RECURSIVE)
+	NoFollow bool   // KindTree: Path itself, though it be a symbolic link
+	IDMap    *IDMap // KindTree: set on the clone; nil: none
 
-	// Of KindNamespace, for who opens it: the CLONE_NEW* flag of what it has to
-	// be, and the field that forbids it to be the host's own, if one does. An
-	// encoded plan, whose inputs have been opened, does not have them.
+	// Of KindNamespace: the CLONE_NEW* flag of what it has to be, and the field
+	// that forbids it to be the host's own, if one does.
 	Namespace uint64
 	Foreign   *Pointer
+}
+
+// IDMap is the id mapping of a mount: that of the user namespace at UserNS, or
+// of a new one with the maps given, as /proc/PID/uid_map takes them. An id of
+// the file system is the map's inner one, the id seen through the mount its
+// outer one (mount_setattr(2), MOUNT_ATTR_IDMAP).
+type IDMap struct {
+	At        Pointer
+	UserNS    string
+	UIDs      string
+	GIDs      string
+	Recursive bool // for the mounts below too
 }
 
 // InputKind is how the runtime opens an Input.

@@ -20,15 +20,16 @@ type symbol struct {
 // no plan builds none of these maps.
 func symbols() map[Op]map[int][]symbol {
 	return map[Op]map[int][]symbol{
-		OpSetns:        {1: cloneFlags},
-		OpUnshare:      {0: cloneFlags},
-		OpMount:        {1: mountFlags},
-		OpOpenTree:     {2: {{0, "0"}, {unix.OPEN_TREE_CLONE, "OPEN_TREE_CLONE"}, {unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"}, {unix.AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"}, {unix.OPEN_TREE_CLOEXEC, "OPEN_TREE_CLOEXEC"}}},
-		OpFsmount:      {1: mountAttributes},
-		OpMountSetattr: {1: {{0, "0"}, {unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"}}, 2: mountAttributes, 3: mountAttributes, 4: mountFlags},
-		OpUmount2:      {1: {{0, "0"}, {unix.MNT_DETACH, "MNT_DETACH"}}},
-		OpOpenat2:      {2: openFlags, 4: {{0, "0"}, {unix.RESOLVE_IN_ROOT, "IN_ROOT"}, {unix.RESOLVE_NO_MAGICLINKS, "NO_MAGICLINKS"}, {unix.RESOLVE_NO_SYMLINKS, "NO_SYMLINKS"}, {unix.RESOLVE_BENEATH, "BENEATH"}, {unix.RESOLVE_NO_XDEV, "NO_XDEV"}}},
-		OpUnlinkat:     {2: {{0, "0"}, {unix.AT_REMOVEDIR, "AT_REMOVEDIR"}}},
+		OpSetns:          {1: cloneFlags},
+		OpUnshare:        {0: cloneFlags},
+		OpMount:          {1: mountFlags},
+		OpOpenTree:       {2: {{0, "0"}, {unix.OPEN_TREE_CLONE, "OPEN_TREE_CLONE"}, {unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"}, {unix.AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"}, {unix.OPEN_TREE_CLOEXEC, "OPEN_TREE_CLOEXEC"}}},
+		OpFsmount:        {1: mountAttributes},
+		OpMountSetattr:   {1: {{0, "0"}, {unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"}}, 2: mountAttributes, 3: mountAttributes, 4: mountFlags},
+		OpUmount2:        {1: {{0, "0"}, {unix.MNT_DETACH, "MNT_DETACH"}}},
+		OpOpenat2:        {2: openFlags, 4: {{0, "0"}, {unix.RESOLVE_IN_ROOT, "IN_ROOT"}, {unix.RESOLVE_NO_MAGICLINKS, "NO_MAGICLINKS"}, {unix.RESOLVE_NO_SYMLINKS, "NO_SYMLINKS"}, {unix.RESOLVE_BENEATH, "BENEATH"}, {unix.RESOLVE_NO_XDEV, "NO_XDEV"}}},
+		OpCopyAttributes: {2: {{CopyMode, "MODE"}, {CopyOwner, "OWNER"}}},
+		OpUnlinkat:       {2: {{0, "0"}, {unix.AT_REMOVEDIR, "AT_REMOVEDIR"}}},
 	}
 }
 

@@ -22,6 +22,7 @@
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 #include <dirent.h>
@@ -441,6 +442,13 @@ int main(int argc, char **argv)
 		printf("%o %u:%u %u:%u %lld\n", st.st_mode, st.st_uid, st.st_gid, major(st.st_rdev), minor(st.st_rdev),
 		       (long long)st.st_size);
 		return 0;
+	}
+	if (IS("xattr")) {
+		ssize_t n = getxattr(one, two, file_text, sizeof file_text - 1);
+		if (n < 0)
+			return say(-1);
+		file_text[n] = 0;
+		return puts(file_text) < 0;
 	}
 	if (IS("fork"))
 		return fork_count(atoi(one));

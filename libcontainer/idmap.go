@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"corten/nsenter"
+	"corten/nsenter/plan"
+)
+
+// mapping is a user namespace that is there for its id maps only.
+type mapping struct {
+	key string
+	fd  int
+}
+
+// idmap sets the mapping of in on its detached mount. Before the clone is
+// attached anywhere: nobody sees the mount without its mapping.
+func (s *spawn) idmap(tree int, in *plan.Input) error {
+	m := in.IDMap
+	fd, err := s.userNS(m)
+	if err != nil {
+		return err
+	}
+	flags := uint(unix.AT_EMPTY_PATH)
+	if m.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(fd)}
+	if err := unix.MountSetattr(tree, "", flags, &attr); err != nil {
+		return &plan.Error{At: m.At, Op: "mount_setattr " + strconv.Quote(in.Path) + " " + m.String(), Err: err, Hint: idmapHint(tree, err)}
+	}
+	return nil
+}
+
+// userNS is a descriptor of the namespace that has m's maps. One namespace does
+// for all mounts with the same maps.
+func (s *spawn) userNS(m *plan.IDMap) (int, error) {
+	key := m.UserNS + "\x00" + m.UIDs + "\x00" + m.GIDs
+	for _, have := range s.mappings {
+		if have.key == key {
+			return have.fd, nil
+		}
+	}
+	fd, err := openUserNS(m)
+	if err == nil {
+		s.mappings = append(s.mappings, mapping{key, fd})
+	}
+	return fd, err
+}
+
+func openUserNS(m *plan.IDMap) (int, error) {
+	if m.UserNS == "" {
+		return newUserNS(m)
+	}
+	fd, err := unix.Open(m.UserNS, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &plan.Error{At: m.At, Op: "open " + strconv.Quote(m.UserNS), Err: err}
+	}
+	return fd, nil
+}
+
+// newUserNS makes one with the maps of m. Its only process is an executor that
+// waits, writes nothing, and is gone before this returns; it ends by itself
+// when the runtime does.
+func newUserNS(m *plan.IDMap) (int, error) {
+	b := plan.NewBuilder()
+	b.Prctl(m.At, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	b.Barrier(m.At, 0)
+	steps, err := b.Encode()
+	if err != nil {
+		return -1, err
+	}
+	holder, err := nsenter.Start(nsenter.Options{Plan: steps, Stdio: [3]int{0, 1, 2}, Cloneflags: unix.CLONE_NEWUSER, CgroupFD: -1})
+	if err != nil {
+		return -1, &plan.Error{At: m.At, Op: "clone CLONE_NEWUSER", Err: err, Hint: cloneHint(err)}
+	}
+	defer holder.Abort()
+	proc := "/proc/" + strconv.Itoa(holder.PID) + "/"
+	if err := writeMaps(proc, [2]plan.Pointer{m.At, m.At}, m.UIDs, m.GIDs); err != nil {
+		return -1, err
+	}
+	fd, err := unix.Open(proc+"ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &plan.Error{At: m.At, Op: "open " + proc + "ns/user", Err: err}
+	}
+	return fd, nil
+}
+
+// writeMaps gives the new user namespace of the process at proc its maps.
+func writeMaps(proc string, at [2]plan.Pointer, uids, gids string) error {
+	if os.Geteuid() != 0 {
+		// The one who maps only himself may not keep setgroups(2): leaving a
+		// group can gain access (CVE-2014-8989).
+		if err := writeFile(proc+"setgroups", "deny"); err != nil {
+			return &plan.Error{At: at[1], Op: "write setgroups deny", Err: err}
+		}
+	}
+	for _, m := range [...]struct {
+		file, text string
+		at         plan.Pointer
+	}{{"gid_map", gids, at[1]}, {"uid_map", uids, at[0]}} {
+		if err := writeFile(proc+m.file, m.text); err != nil {
+			return &plan.Error{At: m.at, Op: "write " + m.file + " " + strconv.Quote(m.text), Err: err}
+		}
+	}
+	return nil
+}
+
+// idmapHint says why the kernel gives no mapping to a mount.
+func idmapHint(tree int, err error) string {
+	switch {
+	case errors.Is(err, unix.ENOSYS):
+		return "an id mapping of a mount needs Linux 5.12"
+	case errors.Is(err, unix.EPERM):
+		return "an id mapping of a mount needs CAP_SYS_ADMIN in the user namespace that has mounted its file system, and the mount must not have a mapping yet"
+	case !errors.Is(err, unix.EINVAL):
+		return ""
+	}
+	var fs unix.Statfs_t
+	if unix.Fstatfs(tree, &fs) != nil {
+		return ""
+	}
+	return "this kernel has no id mappings for mounts of " + fileSystem(int64(fs.Type)) + ", or of one below it"
+}
+
+// fileSystem names a file system by its magic number (statfs(2)).
+func fileSystem(magic int64) string {
+	switch magic {
+	case unix.TMPFS_MAGIC:
+		return "tmpfs (Linux 6.3 has)"
+	case unix.OVERLAYFS_SUPER_MAGIC:
+		return "overlay (Linux 5.19 has)"
+	case unix.FUSE_SUPER_MAGIC:
+		return "fuse"
+	case unix.NFS_SUPER_MAGIC:
+		return "nfs"
+	case unix.PROC_SUPER_MAGIC:
+		return "proc"
+	case unix.SYSFS_MAGIC:
+		return "sysfs"
+	case unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC:
+		return "cgroup"
+	case unix.DEVPTS_SUPER_MAGIC:
+		return "devpts"
+	case unix.RAMFS_MAGIC:
+		return "ramfs"
+	case unix.V9FS_MAGIC:
+		return "9p"
+	}
+	return fmt.Sprintf("the file system with magic number %#x", magic)
+}
