@@ -161,7 +161,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		if len(h.Prestart)+len(h.CreateRuntime) > 0 { //nolint:staticcheck // prestart is deprecated, and used
 			c.wait(b, plan.At("/hooks"), barrierHooks)
 		}
-		compileHooks(b, "createContainer", h.CreateContainer, hookState(spec, o, "creating", 0))
+		compileCreateContainer(b, spec, o)
 	}
 
 	// Masks after all mounts and the console: whatever those were tricked
@@ -198,7 +198,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	}
 	p.compileExec(o.Init || spec.Annotations["corten.init"] == "true", uint64(len(preserved)), func() {
 		if h := spec.Hooks; h != nil {
-			compileHooks(b, "startContainer", h.StartContainer, hookState(spec, o, "created", 1))
+			compileHooks(b, "startContainer", h.StartContainer, hookState(spec, o, statusCreated, 0))
 		}
 	})
 	c.Plan = b.Plan

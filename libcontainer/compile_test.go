@@ -340,6 +340,9 @@ func TestPathsBelowTheRootGoThroughADescriptor(t *testing.T) {
 						t.Errorf("%s: step %d, %s", c.name, i+1, s.Call())
 					}
 				case plan.OpMount, plan.OpUmount2, plan.OpChdir, plan.OpChroot:
+					if s.Op == plan.OpChdir && s.At.String() == "/hooks/createContainer" {
+						continue // the bundle, for programs of the host
+					}
 					if name != "/" && name != "." && !(s.Op == plan.OpUmount2 && (name == "/proc" || name == "/sys")) {
 						t.Errorf("%s: step %d, %s", c.name, i+1, s.Call())
 					}

@@ -52,16 +52,23 @@ func (r *Runtime) Start(id string) error {
 	if err := unix.Flock(int(c.dir.Fd()), unix.LOCK_UN); err != nil {
 		return os.NewSyscallError("flock", err)
 	}
-	if err := c.passed(); err != nil {
+	err = c.passed()
+	if err == nil {
+		err = c.poststart(hookEnds{container: -1})
+	} else if !ofHook(err) {
 		return err
 	}
-	if err := r.poststart(c); err != nil {
-		if undoErr := r.undo(c); undoErr != nil {
-			r.warn("%v", undoErr)
-		}
-		return err
+	if err != nil {
+		r.discard(c)
 	}
-	return nil
+	return err
+}
+
+// discard removes a container for which the caller has an error already.
+func (r *Runtime) discard(c *container) {
+	if err := r.remove(c); err != nil {
+		r.warn("%v", err)
+	}
 }
 
 // openGate writes the executor's byte. Afterwards the fifo has no name any more:
@@ -91,16 +98,6 @@ func (c *container) passed() error {
 		}
 	}
 	return c.gateRecord()
-}
-
-// poststart runs the hooks that follow the payload's start; a failure ends the
-// container.
-func (r *Runtime) poststart(c *container) error {
-	config, err := c.config()
-	if err != nil || config.Hooks == nil {
-		return err
-	}
-	return runHooks("poststart", config.Hooks.Poststart, hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusRunning, c.PID))
 }
 
 // State describes one container.

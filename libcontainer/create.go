@@ -211,20 +211,8 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 	if err := c.running(s.executor.PID); err != nil {
 		return err
 	}
-	err = s.finish(func() error {
-		state := hookState(s.spec, o, "creating", c.PID)
-		if err := runHooks("prestart", s.spec.Hooks.Prestart, state); err != nil { //nolint:staticcheck // deprecated, and used
-			return err
-		}
-		return runHooks("createRuntime", s.spec.Hooks.CreateRuntime, state)
-	})
-	if err != nil {
+	if err = s.finish(func() error { return s.before(o) }); err != nil {
 		return err
-	}
-	if !o.gate {
-		if err := r.poststart(c); err != nil {
-			return err
-		}
 	}
 	if err := writePIDFile(o.PIDFile, c.PID); err != nil {
 		return err
@@ -280,6 +268,12 @@ func writePIDFile(name string, pid int) error {
 		os.Remove(temporary)
 	}
 	return err
+}
+
+func removePIDFile(name string) {
+	if name != "" {
+		os.Remove(name)
+	}
 }
 
 // Create makes a container that waits for Start.

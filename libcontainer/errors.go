@@ -33,11 +33,8 @@ func stepError(p *plan.Plan, r *nsenter.Record) error {
 	case plan.OpFsconfig:
 		e.Op = fsconfigCall(p, r.Step)
 	case plan.OpRun:
-		e.Op = "run " + s.Args[0].(string)
-		if r.Err == syscall.ECHILD {
-			e.Err = errors.New(r.Text)
-			return e
-		}
+		e.Op, e.Err = "run "+s.Args[0].(string), hookError(s, r)
+		return e
 	}
 	if strings.Contains(r.Text, "Unknown parameter") {
 		e.Hint = ""
@@ -46,6 +43,19 @@ func stepError(p *plan.Plan, r *nsenter.Record) error {
 		e.Err = wordedError{e.Err, r.Text}
 	}
 	return e
+}
+
+// hookError is how a hook of the container ended, in the words of those the
+// runtime runs.
+func hookError(s *plan.Step, r *nsenter.Record) error {
+	switch r.Err {
+	case syscall.ECHILD:
+		end, output, _ := strings.Cut(r.Text, ": ")
+		return errors.New(end + quoteOutput(output))
+	case syscall.ETIMEDOUT:
+		return errors.New(hookPast(int(s.Args[4].(uint64)/1000)) + quoteOutput(r.Text))
+	}
+	return r.Err
 }
 
 // wordedError is an errno with what the kernel said about it.

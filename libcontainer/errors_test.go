@@ -46,7 +46,7 @@ func TestTheErrorOfAStepSaysWhatFailedInTheUsersWords(t *testing.T) {
 		{"execve", func(b *plan.Builder, _ plan.Slot) { b.Execve(at, []string{"/bin/x", "a"}, nil) },
 			syscall.ENOEXEC, "", `config.json#/x: exec: "/bin/x": exec format error [step 1]`, ""},
 		{"a hook", func(b *plan.Builder, _ plan.Slot) { b.Run(at, "/h", []string{"/h"}, nil, nil, 0) },
-			syscall.ECHILD, "exit status 3: oops", `config.json#/x: run /h: exit status 3: oops [step 1]`, ""},
+			syscall.ECHILD, "exit status 3: oops", `config.json#/x: run /h: exit status 3, output: "oops" [step 1]`, ""},
 		{"no place for a mountpoint", func(b *plan.Builder, s plan.Slot) { b.Target(at, 0, "data", unix.S_IFDIR|0o755, s) },
 			syscall.EROFS, "", `config.json#/x: target s0 "data" 040755 → s1: read-only file system [step 1]`, "the mount point is missing and the root file system is read-only: make it in the image"},
 		{"a limit", func(b *plan.Builder, _ plan.Slot) { b.Prlimit(at, unix.RLIMIT_CORE, 1, 2) },

@@ -23,7 +23,7 @@ func (c *container) gateRecord() error {
 		return os.NewSyscallError("open", err)
 	}
 	defer unix.Close(fd)
-	buf := make([]byte, 1024)
+	buf := make([]byte, 3*4096) // a byte and two records
 	n, err := unix.Read(fd, buf)
 	if err != nil && err != unix.EAGAIN {
 		return os.NewSyscallError("read", err)

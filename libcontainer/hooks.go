@@ -5,14 +5,12 @@ package libcontainer
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
-	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"corten/nsenter/plan"
 )
@@ -23,7 +21,9 @@ func containerState(spec *specs.Spec, o *CreateOptions, status specs.ContainerSt
 	return specs.State{Version: specs.Version, ID: o.ID, Status: status, Pid: pid, Bundle: o.Bundle, Annotations: spec.Annotations}
 }
 
-// hookState is the state a hook reads on its standard input.
+// hookState is the state a hook reads on its standard input (runtime.md,
+// State). pid is the host's, or 0: the hook runs in the container, whose pid
+// the executor puts in front.
 func hookState(spec *specs.Spec, o *CreateOptions, status specs.ContainerState, pid int) []byte {
 	b, err := json.Marshal(containerState(spec, o, status, pid))
 	if err != nil {
@@ -34,13 +34,27 @@ func hookState(spec *specs.Spec, o *CreateOptions, status specs.ContainerState, 
 
 // compileHooks runs hooks as the executor: in the container's namespaces.
 func compileHooks(b *plan.Builder, kind string, hooks []specs.Hook, state []byte) {
-	for i, h := range hooks {
-		timeout := uint64(0)
-		if h.Timeout != nil {
-			timeout = uint64(*h.Timeout) * 1000
-		}
-		b.Run(plan.At("/hooks").Field(kind).Index(i), h.Path, hookArgs(&h), h.Env, state, timeout)
+	state[0] = ',' // after {"pid":N
+	for i := range hooks {
+		h := &hooks[i]
+		b.Run(plan.At("/hooks").Field(kind).Index(i), h.Path, hookArgs(h), h.Env, state, uint64(hookTimeout(h))*1000)
 	}
+}
+
+// compileCreateContainer runs the hooks that see the host's root in the
+// container's mount namespace. In the bundle, as the runtime's: never in the
+// rootfs, where a relative path would be the image's (CVE-2025-23266).
+func compileCreateContainer(b *plan.Builder, spec *specs.Spec, o *CreateOptions) {
+	if len(spec.Hooks.CreateContainer) == 0 {
+		return
+	}
+	at := plan.At("/hooks/createContainer")
+	b.Chdir(at, o.Bundle)
+	// A mapped root may have no way there, nor a joined mount namespace the bundle.
+	b.Tolerate("EACCES", "ENOENT")
+	b.Chdir(at, "/")
+	b.Else()
+	compileHooks(b, "createContainer", spec.Hooks.CreateContainer, hookState(spec, o, statusCreating, 0))
 }
 
 func hookArgs(h *specs.Hook) []string {
@@ -50,69 +64,16 @@ func hookArgs(h *specs.Hook) []string {
 	return h.Args
 }
 
-// hookOutput is how much of what a hook prints is kept for its error.
-const hookOutput = 4096
-
-// runHooks runs hooks in the runtime's namespaces, in order, up to the first
-// that fails. The environment is exactly the hook's: an image must not choose
-// what the host's programs load (CVE-2025-23266).
-func runHooks(kind string, hooks []specs.Hook, state []byte) error {
-	for i := range hooks {
-		if err := runHook(&hooks[i], state); err != nil {
-			return &plan.Error{At: plan.At("/hooks").Field(kind).Index(i), Op: "run " + hooks[i].Path, Err: err}
-		}
+// hookTimeout is in seconds; 0: none. The decoder's limit is 2^31-1.
+func hookTimeout(h *specs.Hook) int {
+	if h.Timeout == nil {
+		return 0
 	}
-	return nil
+	return *h.Timeout
 }
 
-func runHook(h *specs.Hook, state []byte) error {
-	env := h.Env
-	if env == nil {
-		env = []string{}
-	}
-	output := &tail{}
-	cmd := exec.Cmd{Path: h.Path, Args: hookArgs(h), Env: env, Stdin: strings.NewReader(string(state)), Stdout: output, Stderr: output,
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, WaitDelay: 100 * time.Millisecond}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	timedOut := false
-	if h.Timeout != nil {
-		limit := time.AfterFunc(time.Duration(*h.Timeout)*time.Second, func() {
-			timedOut = true
-			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the whole group: its children hold the pipes
-		})
-		defer limit.Stop()
-	}
-	// A daemon left behind may hold the pipes open: WaitDelay ends the wait.
-	err := cmd.Wait()
-	switch {
-	case timedOut:
-		return fmt.Errorf("hook ran past specified timeout of %ds%s", *h.Timeout, output)
-	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
-		return fmt.Errorf("%w%s", err, output)
-	}
-	return nil
-}
-
-// tail keeps the end of what is written to it.
-type tail struct{ b []byte }
-
-func (t *tail) Write(b []byte) (int, error) {
-	if t.b = append(t.b, b...); len(t.b) > hookOutput {
-		t.b = t.b[len(t.b)-hookOutput:]
-	}
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	if text := strings.TrimSpace(string(t.b)); text != "" {
-		return fmt.Sprintf(", output: %q", text)
-	}
-	return ""
-}
-
-// checkHooks looks for the hooks' programs before anything is made.
+// checkHooks looks for the hooks' programs before anything is made. That of
+// startContainer is a path of the container.
 func checkHooks(spec *specs.Spec) error {
 	if spec.Hooks == nil {
 		return nil
@@ -123,9 +84,106 @@ func checkHooks(spec *specs.Spec) error {
 		list []specs.Hook
 	}{{"prestart", h.Prestart}, {"createRuntime", h.CreateRuntime}, {"createContainer", h.CreateContainer}, {"poststart", h.Poststart}, {"poststop", h.Poststop}} { //nolint:staticcheck // prestart is deprecated, and used
 		for i := range kind.list {
-			if _, err := os.Stat(kind.list[i].Path); err != nil {
-				return &plan.Error{At: plan.At("/hooks").Field(kind.name).Index(i).Field("path"), Op: "stat " + kind.list[i].Path, Err: errors.Unwrap(err)}
+			if err := mayExecute(kind.list[i].Path); err != nil {
+				return &plan.Error{At: plan.At("/hooks").Field(kind.name).Index(i).Field("path"), Op: "access " + kind.list[i].Path, Err: err}
 			}
+		}
+	}
+	return nil
+}
+
+// mayExecute is what execve(2) will say of a file's kind and mode.
+func mayExecute(name string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(name, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return syscall.EACCES
+	}
+	return unix.Faccessat(unix.AT_FDCWD, name, unix.X_OK, unix.AT_EACCESS)
+}
+
+// runtimeHooks are hooks to run in the runtime's namespaces, and what ends them.
+type runtimeHooks struct {
+	bundle string // their working directory
+	state  []byte
+	ends   hookEnds
+}
+
+// run runs hooks in order, up to the first that fails.
+func (r *runtimeHooks) run(kind string, hooks []specs.Hook) error {
+	for i := range hooks {
+		if err := r.one(kind, i, &hooks[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one runs a hook. The environment is exactly the hook's: an image must not
+// choose what the host's programs load (CVE-2025-23266).
+func (r *runtimeHooks) one(kind string, i int, h *specs.Hook) error {
+	p, err := startHook(h, r.directory(), r.state)
+	if err == nil {
+		err = p.finish(h, &r.ends)
+	}
+	if err != nil {
+		return &plan.Error{At: plan.At("/hooks").Field(kind).Index(i), Op: "run " + h.Path, Err: err}
+	}
+	return nil
+}
+
+// directory is the bundle, which after the container's end may be gone.
+func (r *runtimeHooks) directory() string {
+	if info, err := os.Stat(r.bundle); err == nil && info.IsDir() {
+		return r.bundle
+	}
+	return "/"
+}
+
+// before runs the hooks that precede the container's: prestart, createRuntime.
+func (s *spawn) before(o *CreateOptions) error {
+	h := s.spec.Hooks
+	r := &runtimeHooks{bundle: o.Bundle, state: hookState(s.spec, o, statusCreating, s.executor.PID),
+		ends: hookEnds{container: s.executor.Pidfd, catcher: s.catcher}}
+	if err := r.run("prestart", h.Prestart); err != nil { //nolint:staticcheck // deprecated, and used
+		return err
+	}
+	return r.run("createRuntime", h.CreateRuntime)
+}
+
+// ofHook reports whether err is the failure of a hook.
+func ofHook(err error) bool {
+	var e *plan.Error
+	return errors.As(err, &e) && strings.HasPrefix(e.At.String(), "/hooks/")
+}
+
+// poststart runs the hooks that follow the payload's start. The caller holds no
+// lock, so that kill and delete do not wait for them.
+func (c *container) poststart(ends hookEnds) error {
+	config, err := c.config()
+	if err != nil || config.Hooks == nil {
+		return err
+	}
+	r := &runtimeHooks{bundle: c.Bundle, state: hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusRunning, c.PID), ends: ends}
+	return r.run("poststart", config.Hooks.Poststart)
+}
+
+// poststop runs the hooks of a container that was created, each of them: a
+// failure is a warning (runtime-spec, runtime.md, step 13).
+func (r *Runtime) poststop(c *container) error {
+	if !c.made {
+		return nil
+	}
+	config, err := c.config()
+	if err != nil || config.Hooks == nil || len(config.Hooks.Poststop) == 0 {
+		return err
+	}
+	run := &runtimeHooks{bundle: c.Bundle, state: hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusStopped, 0), ends: hookEnds{container: -1}}
+	for i := range config.Hooks.Poststop {
+		if err := run.one("poststop", i, &config.Hooks.Poststop[i]); err != nil {
+			r.warn("%v", err)
 		}
 	}
 	return nil

@@ -169,18 +169,16 @@ func vacated(paths []string) bool {
 	return gone
 }
 
-// poststop runs the hooks of a container that was created; a failure is a
-// warning (runtime-spec, runtime.md, step 13).
-func (r *Runtime) poststop(c *container) error {
-	if !c.made {
+// remove is undo for who holds no lock. Another may have removed the container.
+func (r *Runtime) remove(c *container) error {
+	err := c.lock()
+	if err == nil {
+		err = r.undo(c)
+	}
+	if errors.Is(err, ErrNotExist) {
 		return nil
 	}
-	config, err := c.config()
-	if err != nil || config.Hooks == nil || len(config.Hooks.Poststop) == 0 {
-		return err
-	}
-	state := hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusStopped, 0)
-	return runHooks("poststop", config.Hooks.Poststop, state)
+	return err
 }
 
 // forget removes the state directory. state.json last, so that what is

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -24,23 +25,25 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 	}
 	defer c.close()
 	defer s.executor.Close()
-	if o.Detach {
-		return 0, nil
-	}
 	// Others may kill, exec into and delete it while it runs.
 	if err := unix.Flock(int(c.dir.Fd()), unix.LOCK_UN); err != nil {
+		return 0, os.NewSyscallError("flock", err)
+	}
+	if err := c.poststart(hookEnds{container: -1, catcher: fg.catcher}); err != nil {
+		s.abort()
+		removePIDFile(o.PIDFile)
+		r.discard(c)
 		return 0, err
+	}
+	if o.Detach {
+		return 0, nil
 	}
 	status, err = fg.attend(s)
 	if o.Keep {
 		return status, err
 	}
-	undoErr := c.lock()
-	if undoErr == nil {
-		undoErr = r.undo(c)
-	}
-	if err == nil && !errors.Is(undoErr, ErrNotExist) {
-		err = undoErr
+	if removeErr := r.remove(c); err == nil {
+		err = removeErr
 	}
 	return status, err
 }

@@ -62,10 +62,11 @@ type State struct {
 
 // Statuses of a container.
 const (
-	statusCreated = "created"
-	statusRunning = "running"
-	statusPaused  = "paused"
-	statusStopped = "stopped"
+	statusCreating = "creating"
+	statusCreated  = "created"
+	statusRunning  = "running"
+	statusPaused   = "paused"
+	statusStopped  = "stopped"
 )
 
 // container is an open directory <root>/<id>.

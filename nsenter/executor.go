@@ -49,12 +49,12 @@ type Record struct {
 	Err  syscall.Errno // of RecordFail
 	PID  int           // of RecordFork
 	FD   int           // of RecordListen
-	Text string        // at most 240 bytes
+	Text string        // at most 4080 bytes
 }
 
 const (
 	recordHead = 16
-	recordText = 240
+	recordText = 4080
 )
 
 // ErrRecord is returned for bytes that are no record.

@@ -11,7 +11,7 @@
 #pragma GCC visibility push(hidden) /* no reference by a table that needs relocation */
 
 #define EXEC_PATH 4096 /* PATH_MAX */
-#define EXEC_TAIL 200 /* bytes of a hook's output that are kept */
+#define EXEC_TAIL 4000 /* bytes of a hook's output that are kept */
 
 /* All that may change while a plan runs. */
 struct exec {
@@ -22,12 +22,13 @@ struct exec {
 	int gate; /* the exec.fifo from the gate on; else -1 */
 	const char *program; /* what lookup found; else NULL */
 	uint32_t text_len;
-	char text[RECORD_TEXT]; /* of the failing step's record */
+	struct record head; /* and text behind it: a record as it is sent */
+	char text[RECORD_TEXT]; /* of the failing step */
 	uint32_t used; /* slots from here on are empty */
 	int slots[PLAN_SLOTS]; /* descriptor + 1; 0: empty */
 	char path[EXEC_PATH]; /* of target, rewritten as its links are followed */
 	char link[EXEC_PATH]; /* one of them */
-	char output[EXEC_TAIL + 4096]; /* of a hook; the last bytes */
+	char output[EXEC_TAIL + 65536]; /* of a hook: the last bytes, and what one read gives */
 	size_t output_len;
 };
 

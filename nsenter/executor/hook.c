@@ -2,13 +2,14 @@
 /*
  * run: a hook, in a process group of its own. It may flood, hang, close its
  * pipes or leave others behind that hold them: only its own end and the time
- * are waited for.
+ * are waited for. On its standard input it finds the container's state, with
+ * the pid as the container sees it.
  */
 #include "exec.h"
 #include "sys.h"
 
 #define CHUNK (sizeof(exec.output) - EXEC_TAIL)
-#define PIPE_CHUNKS 16 /* what a pipe can still hold when the hook is gone */
+#define PIPE_CHUNKS 16 /* reads of what a pipe still holds when the hook is gone */
 
 struct hook {
 	const struct blob *input;
@@ -37,12 +38,29 @@ static void shut(int *fd)
 static _Noreturn void become(const struct hook *h, const uint64_t *arg)
 {
 	SYS(setpgid, 0, 0);
+	SYS(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* no hook outlives its container */
 	SYS(dup3, h->in[0], 0, 0);
 	SYS(dup3, h->out[1], 1, 0);
 	SYS(dup3, h->out[1], 2, 0);
 	close_but(-1, 3);
 	*h->err = SYS(execve, arg[0], arg[1], arg[2]);
 	quit(127);
+}
+
+/*
+ * The state's first member, which the runtime cannot know. It fits the empty
+ * pipe. Then in[0] stays open here, so that no write raises SIGPIPE.
+ */
+static int feed_pid(const struct hook *h)
+{
+	int r;
+
+	exec.text_len = 0;
+	say("{\"pid\":", 7);
+	say_number((uint32_t)SYS(getpid));
+	r = SYS(write, h->in[1], exec.text, exec.text_len);
+	exec.text_len = 0;
+	return success(r);
 }
 
 /* Pipes whose near ends do not block, and the page for err. */
@@ -61,6 +79,8 @@ static int prepare(struct hook *h)
 		r = SYS(fcntl, h->in[1], F_SETFL, O_NONBLOCK);
 	if (r == 0)
 		r = SYS(fcntl, h->out[0], F_SETFL, O_NONBLOCK);
+	if (r == 0)
+		r = feed_pid(h);
 	return r;
 }
 
@@ -84,7 +104,6 @@ static int start(struct hook *h, const uint64_t *arg)
 		return h->pid;
 	/* By both, so that the group is there whichever runs first. */
 	SYS(setpgid, h->pid, h->pid);
-	shut(&h->in[0]);
 	shut(&h->out[1]);
 	return 0;
 }
@@ -95,7 +114,6 @@ static void feed(struct hook *h)
 
 	if (n >= 0)
 		h->fed += (uint64_t)n;
-	/* EPIPE: a hook need not read its input. */
 	if ((n < 0 && n != -EAGAIN) || h->fed == h->input->len)
 		shut(&h->in[1]);
 }
@@ -192,7 +210,6 @@ static int finish(struct hook *h)
 int op_run(const uint64_t *arg)
 {
 	struct hook h = {.input = blob(arg[3]), .in = {-1, -1}, .out = {-1, -1}, .pidfd = -1};
-	uint64_t ignore[4] = {1}, before[4]; /* struct sigaction: SIG_IGN */
 	int r = prepare(&h);
 
 	if (arg[4] != 0)
@@ -200,10 +217,8 @@ int op_run(const uint64_t *arg)
 	exec.output_len = 0;
 	if (r == 0)
 		r = start(&h, arg);
-	SYS(rt_sigaction, SIGPIPE, ignore, before, sizeof(*ignore));
 	if (r == 0)
 		r = finish(&h);
-	SYS(rt_sigaction, SIGPIPE, before, NULL, sizeof(*before));
 	release(&h);
 	return r;
 }

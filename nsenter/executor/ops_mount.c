@@ -24,7 +24,7 @@ int op_fsopen(const uint64_t *arg)
  */
 static int explain(int fs, int err)
 {
-	char line[RECORD_TEXT + 2];
+	char line[256];
 	int n;
 
 	while ((n = SYS(read, fs, line, sizeof(line))) > 2) {

@@ -92,7 +92,7 @@ enum record_kind {
 	RECORD_LISTEN = 6, /* err is the number the seccomp listener's descriptor will have: take it, then send one byte */
 };
 
-#define RECORD_TEXT 240
+#define RECORD_TEXT 4080 /* a record fits PIPE_BUF: the fifo takes it as a whole */
 
 struct record {
 	uint32_t kind;

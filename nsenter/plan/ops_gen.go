@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0xb596e1a9f9f78eeb
+const vocabulary = 0x6dde503e8e8d09e8
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -138,7 +138,7 @@ var ops = [nOps]struct {
 	OpBarrier:          {"barrier", "u", []string{"report"}},
 	OpGate:             {"gate", "f", []string{"fifo"}},
 	OpFork:             {"fork", "", []string{}},
-	OpRun:              {"run", "svvbu", []string{"path", "argv", "env", "stdin", "timeout"}},
+	OpRun:              {"run", "svvbu", []string{"path", "argv", "env", "state", "timeout"}},
 	OpReap:             {"reap", "", []string{}},
 	OpLookup:           {"lookup", "v", []string{"candidates"}},
 	OpExecve:           {"execve", "vv", []string{"argv", "env"}},
@@ -430,9 +430,9 @@ func (b *Builder) Fork(at Pointer) {
 	b.add(at, OpFork)
 }
 
-// Run appends run: composite: a hook in its own process group; fork, execve, wait, timeout in milliseconds (0: none).
-func (b *Builder) Run(at Pointer, path string, argv []string, env []string, stdin []byte, timeout uint64) {
-	b.add(at, OpRun, path, argv, env, stdin, timeout)
+// Run appends run: composite: a hook in its own process group; fork, execve, wait; its input is a JSON object: the pid, then state; timeout in milliseconds (0: none).
+func (b *Builder) Run(at Pointer, path string, argv []string, env []string, state []byte, timeout uint64) {
+	b.add(at, OpRun, path, argv, env, state, timeout)
 }
 
 // Reap appends reap: composite: fork; the new process goes on, PID 1 stays to forward signals and reap.

@@ -321,7 +321,9 @@ static void test_hook(void)
 	struct plan_make p;
 	char text[RECORD_TEXT + 1];
 
-	CHECK(hook("read a; test \"$a\" = input", "input", 5000).status == 0);
+	snprintf(text, sizeof(text), "read a; test \"$a\" = \"{\\\"pid\\\":$PPID,input\"");
+	CHECK(hook(text, ",input\n", 5000).status == 0);
+	CHECK(hook("exec <&-; sleep 0.1", "not read", 0).status == 0);
 	CHECK(hook("exit 0", "not read", 0).status == 0);
 	CHECK(says(hook("exit 3", "", 0), ECHILD, "exit status 3"));
 	CHECK(says(hook("echo why; echo not >&2; exit 3", "", 0), ECHILD, "exit status 3: why\nnot"));
