@@ -163,7 +163,7 @@ func killDaemon(t *testing.T, kind, dir string) {
 }
 
 // spec: hooks.prestart[].path, hooks.createRuntime[].path, hooks.createContainer[].path, hooks.startContainer[].path, hooks.poststart[].path, hooks.poststop[].path
-// spec: hooks.prestart[].args[], hooks.createRuntime[].args[], hooks.createContainer[].args[], hooks.startContainer[].args[], hooks.poststart[].args[], hooks.poststop[].args[]
+// spec: hooks.prestart[].args, hooks.createRuntime[].args, hooks.createContainer[].args, hooks.startContainer[].args, hooks.poststart[].args, hooks.poststop[].args
 func TestHooksRunInTheirOrderWithTheirArguments(t *testing.T) {
 	b, dir := hooked(t, func(kind, dir string) []specs.Hook {
 		first, second := shellHook("echo "+kind+" 1 $0 $1 >>"+dir+"/order"), shellHook("echo "+kind+" 2 $0 >>"+dir+"/order")
@@ -226,8 +226,8 @@ func found(t *testing.T, b *bundle.Bundle, dir, kind string) (s seen) {
 }
 
 // cve: CVE-2025-23266
-// spec: hooks, hooks.prestart, hooks.createRuntime, hooks.createContainer, hooks.startContainer, hooks.poststart, hooks.poststop
-// spec: hooks.prestart[].env[], hooks.createRuntime[].env[], hooks.createContainer[].env[], hooks.startContainer[].env[], hooks.poststart[].env[], hooks.poststop[].env[]
+// spec: annotations
+// spec: hooks.prestart[].env, hooks.createRuntime[].env, hooks.createContainer[].env, hooks.startContainer[].env, hooks.poststart[].env, hooks.poststop[].env
 func TestHooksRunInTheNamespacesAndWithTheStateTheSpecNames(t *testing.T) {
 	bundle.NeedCorten(t)
 	for _, c := range []struct {
