@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"errors"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,7 @@ type Compiled struct {
 	barriers   []barrier
 	forks      bool
 	mapsUsers  bool
+	maps       idMaps // of the container's user namespace
 }
 
 // barrier is a step at which the executor waits for the runtime, and what the
@@ -37,6 +39,7 @@ type barrier uint8
 const (
 	barrierPlaced   barrier = iota + 1 // cgroups, id maps and oom_score_adj are set by pid
 	barrierMaps                        // the same, once the executor says its user namespace is there
+	barrierUsers                       // the id maps of the joined user namespace are read
 	barrierDevices                     // network devices are moved
 	barrierHooks                       // prestart and createRuntime hooks
 	barrierRlimits                     // prlimit(2), which a user namespace has no right to
@@ -47,7 +50,7 @@ const (
 // reports says whether the executor announces that it is waiting. At the
 // others, the runtime's byte is usually there first.
 func (k barrier) reports() bool {
-	return k == barrierMaps || k == barrierDevices || k == barrierHooks || k == barrierRlimits || k == barrierListener
+	return k == barrierMaps || k == barrierUsers || k == barrierDevices || k == barrierHooks || k == barrierRlimits || k == barrierListener
 }
 
 func (c *Compiled) wait(b *plan.Builder, at plan.Pointer, k barrier) {
@@ -58,6 +61,9 @@ func (c *Compiled) wait(b *plan.Builder, at plan.Pointer, k barrier) {
 	b.Barrier(at, report)
 	c.barriers = append(c.barriers, k)
 }
+
+// waits reports whether the executor waits at a barrier of the kind.
+func (c *Compiled) waits(k barrier) bool { return slices.Contains(c.barriers, k) }
 
 // attaches reports whether the runtime has to put the executor into a cgroup:
 // all but the one that clone3(2) starts it in.
@@ -103,7 +109,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 
 	// Inputs: every path of the host is resolved by the runtime, before the
 	// clone, so before anything hostile can run.
-	n := readNamespaces(b, spec)
+	n := readNamespaces(b, spec, host)
 	if n.all&unix.CLONE_NEWNS == 0 {
 		return nil, &plan.Error{At: plan.At("/linux/namespaces"), Err: errors.New("a mount namespace is required: without one the container's mounts would be the host's")}
 	}
@@ -120,7 +126,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	}
 	preserved := preserve(b, o.PreserveFDs)
 	p := &process{b: b, made: c, spec: spec.Process, facts: host, listen: o.ListenFDs, userNS: n.all&unix.CLONE_NEWUSER != 0}
-	p.setgroups = mayGroup(p.userNS, spec, host)
+	p.setgroups = n.mayGroup(host)
 	var warnings []string
 	p.sets, warnings = capabilities(spec.Process.Capabilities, host.available(p.userNS))
 	c.Warnings = append(c.Warnings, warnings...)
@@ -152,8 +158,10 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		peer = rootfs.Terminal(b, root.Slot(), spec.Process.ConsoleSize, console)
 		root.Console(peer)
 	}
-	c.names(b, spec)
-	compileSysctl(b, spec.Linux.Sysctl)
+	if !n.namesAtJoin() {
+		compileNames(b, spec)
+	}
+	compileSysctl(b, spec.Linux.Sysctl, &n)
 
 	// Hooks of the runtime, then of the container: all is mounted, and the
 	// host's root still there for them.
@@ -205,47 +213,54 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	return c, nil
 }
 
-// mayGroup reports whether setgroups(2) is permitted: not in a user namespace
-// whose owner mapped only himself.
-func mayGroup(userNS bool, spec *specs.Spec, host *Host) bool {
-	return !userNS || host.EUID == 0 || len(spec.Linux.GIDMappings) > 1
-}
-
 // enter makes the executor a member of the container's namespaces and cgroups.
 func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host *Host) {
 	users := plan.At("/linux/uidMappings")
-	newUser := n.fresh&unix.CLONE_NEWUSER != 0
-	c.cloneFlags, c.forks, c.mapsUsers = n.atClone, n.fork, newUser
-	n.compileJoins(b, host.EUID != 0)
+	newUser, joinsUser := n.fresh&unix.CLONE_NEWUSER != 0, n.joins(unix.CLONE_NEWUSER)
+	c.cloneFlags, c.forks, c.mapsUsers, c.maps = n.atClone, n.fork, newUser, n.maps(spec.Linux)
+	clocks := openTimeOffsets(b, spec.Linux.TimeOffsets)
 	placed := false
+	if joinsUser {
+		// First oom_score_adj, which nobody but the host's root may write of a
+		// process that cannot be traced; and that before others are around who
+		// would trace it (I2).
+		c.wait(b, users, barrierPlaced)
+		placed = true
+		leaveGroups(b, host)
+		b.Prctl(plan.At("/process"), unix.PR_SET_DUMPABLE, 0)
+	}
+	n.compileJoins(b, spec, host.may(unix.CAP_SYS_ADMIN))
 	switch {
 	case newUser:
 		b.Unshare(namespaceAt(spec, unix.CLONE_NEWUSER), unix.CLONE_NEWUSER)
 		c.wait(b, users, barrierMaps)
 		placed = true
+	case joinsUser:
+		c.wait(b, users, barrierUsers)
 	case n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.attaches() || spec.Process.OOMScoreAdj != nil || c.resctrl != nil:
 		// Before the cgroup namespace is made: its root is fixed by where its
 		// first member is then (C10).
 		c.wait(b, users, barrierPlaced)
 		placed = true
 	}
-	if newUser || n.joins(unix.CLONE_NEWUSER) {
-		// The namespace's root owns what is mounted from here on (I4).
-		b.Setresgid(users, 0)
-		b.Setresuid(users, 0)
+	if newUser || joinsUser {
+		becomeRoot(b, spec)
 	}
 	if after := n.after &^ unix.CLONE_NEWUSER; after != 0 {
 		b.Unshare(namespaceAt(spec, after), after)
 	}
-	if n.fresh&unix.CLONE_NEWTIME != 0 {
-		compileTimeOffsets(b, spec.Linux.TimeOffsets)
-	}
+	compileTimeOffsets(b, clocks, spec.Linux.TimeOffsets)
 	if n.fresh&unix.CLONE_NEWCGROUP != 0 {
 		b.Unshare(namespaceAt(spec, unix.CLONE_NEWCGROUP), unix.CLONE_NEWCGROUP)
 	}
 	if n.fork {
 		b.Fork(namespaceAt(spec, unix.CLONE_NEWPID))
+	}
+	if n.fork || newUser || joinsUser {
+		// Again: it is not inherited, and the change of user has reset it.
 		b.Prctl(plan.At("/process"), unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	}
+	if n.fork {
 		b.Setsid(plan.At("/process"))
 	}
 	if !placed && c.attaches() {
@@ -261,7 +276,7 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 	b.Prctl(plan.At("/process"), unix.PR_SET_DUMPABLE, 0)
 }
 
-func (c *Compiled) names(b *plan.Builder, spec *specs.Spec) {
+func compileNames(b *plan.Builder, spec *specs.Spec) {
 	if spec.Hostname != "" {
 		b.Sethostname(plan.At("/hostname"), spec.Hostname)
 	}
@@ -273,16 +288,23 @@ func (c *Compiled) names(b *plan.Builder, spec *specs.Spec) {
 // compileSysctl writes kernel parameters through a procfs of the executor's
 // own. Defence against CVE-2025-52881: through the container's, an image
 // chose which file the value went to.
-func compileSysctl(b *plan.Builder, sysctl map[string]string) {
+func compileSysctl(b *plan.Builder, sysctl map[string]string, n *namespaces) {
 	at := plan.At("/linux/sysctl")
 	if len(sysctl) == 0 {
 		return
 	}
 	fs, proc := b.Slot(), b.Slot()
-	b.Fsopen(at, "proc", fs)
-	b.Fsconfig(at, fs, unix.FSCONFIG_CMD_CREATE, "", "")
-	b.Fsmount(at, fs, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, proc)
-	b.Done(at, fs)
+	if n.all&unix.CLONE_NEWUSER != 0 && n.fresh&unix.CLONE_NEWPID == 0 {
+		// A user namespace mounts proc of its own pid namespaces only. The
+		// host's is still in sight, out of an image's reach.
+		b.Openat2(at, plan.Cwd, "/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, unix.RESOLVE_NO_SYMLINKS, proc)
+		b.Check(at, proc, unix.S_IFDIR, 0, unix.PROC_SUPER_MAGIC)
+	} else {
+		b.Fsopen(at, "proc", fs)
+		b.Fsconfig(at, fs, unix.FSCONFIG_CMD_CREATE, "", "")
+		b.Fsmount(at, fs, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, proc)
+		b.Done(at, fs)
+	}
 	for _, key := range sortedKeys(sysctl) {
 		file, _ := sysctlPath(key) // validated
 		if file == "kernel/domainname" {

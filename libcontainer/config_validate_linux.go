@@ -33,7 +33,7 @@ func validateLinux(s *specs.Spec) error {
 	if err := validateMappings(l); err != nil {
 		return err
 	}
-	if err := validateMapped(s.Process.User, l); err != nil {
+	if err := validateMapped(s.Process.User, &idMaps{l.UIDMappings, l.GIDMappings}); err != nil {
 		return err
 	}
 	if err := validateTimeOffsets(l); err != nil {
@@ -162,15 +162,23 @@ func validateIDs(at plan.Pointer, ids []specs.LinuxIDMapping) error {
 // overlap reports whether two ranges, none of which wraps, have an id in common.
 func overlap(a, sizeA, b, sizeB uint32) bool { return a < b+sizeB && b < a+sizeA }
 
-// validateMapped wants the process's user to exist in its user namespace:
-// setresuid(2) has only EINVAL to say about it.
-func validateMapped(u specs.User, l *specs.Linux) error {
+// validateMapped wants the process's user and groups to exist in its user
+// namespace: setresuid(2) has only EINVAL to say about it.
+func validateMapped(u specs.User, maps *idMaps) error {
 	at := document.Field("process").Field("user")
-	if len(l.UIDMappings) > 0 && !mapped(u.UID, l.UIDMappings) {
+	if len(maps.users) > 0 && !mapped(u.UID, maps.users) {
 		return refuse(at.Field("uid"), "%d has no mapping in /linux/uidMappings", u.UID)
 	}
-	if len(l.GIDMappings) > 0 && !mapped(u.GID, l.GIDMappings) {
+	if len(maps.groups) == 0 {
+		return nil
+	}
+	if !mapped(u.GID, maps.groups) {
 		return refuse(at.Field("gid"), "%d has no mapping in /linux/gidMappings", u.GID)
+	}
+	for i, gid := range u.AdditionalGids {
+		if !mapped(gid, maps.groups) {
+			return refuse(at.Field("additionalGids").Index(i), "%d has no mapping in /linux/gidMappings", gid)
+		}
 	}
 	return nil
 }

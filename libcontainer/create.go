@@ -65,6 +65,9 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := host.openJoined(config.Linux); err != nil {
+		return nil, nil, err
+	}
 	if err := host.devices(config.Linux); err != nil {
 		return nil, nil, err
 	}

@@ -132,12 +132,10 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 		console = b.Input(plan.Input{At: plan.At("/process/terminal"), Kind: plan.KindConsole})
 	}
 	preserved := preserve(b, o.PreserveFDs)
-	var flags uint64
-	for _, ns := range config.Linux.Namespaces {
-		flags |= namespaceFlag(ns.Type)
-	}
-	userNS := flags&unix.CLONE_NEWUSER != 0
-	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: mayGroup(userNS, config.Spec, host)}
+	n := named(config.Linux, host)
+	userNS := n.all&unix.CLONE_NEWUSER != 0
+	c.maps = n.maps(config.Linux)
+	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: n.mayGroup(host)}
 	p.sets, c.Warnings = capabilities(spec.Capabilities, host.available(userNS))
 
 	b.Prctl(payload, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
@@ -147,14 +145,17 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	c.wait(b, payload, barrierPlaced)
 	b.Prctl(payload, unix.PR_SET_DUMPABLE, 0)
 	// All at once, by the process itself: no path of /proc, no half-joined state.
-	b.Setns(plan.At("/linux/namespaces"), init, flags)
+	if n.joins(unix.CLONE_NEWUSER) {
+		leaveGroups(b, host)
+	}
+	b.Setns(plan.At("/linux/namespaces"), init, n.all)
 	b.Close(payload, init)
 	if userNS {
-		b.Setresgid(plan.At("/linux/uidMappings"), 0)
-		b.Setresuid(plan.At("/linux/uidMappings"), 0)
+		becomeRoot(b, config.Spec)
+		b.Prctl(payload, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
 		b.Prctl(payload, unix.PR_SET_DUMPABLE, 0)
 	}
-	if flags&unix.CLONE_NEWPID != 0 {
+	if n.all&unix.CLONE_NEWPID != 0 {
 		// Only now does the container see the process, and it holds nothing
 		// of the host any more.
 		c.forks = true
@@ -247,12 +248,18 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	if err != nil {
 		return nil, err
 	}
+	if err := host.joinedBy(config.Linux, c.PID); err != nil {
+		return nil, err
+	}
 	if err := host.filter(config, path.Join(r.Root, ".cache/seccomp")); err != nil {
 		return nil, err
 	}
 	o.noNewKeyring = c.NoNewKeyring
 	compiled := CompileExec(config, process, o, host)
 	compiled.Cgroup.Into = c.Into
+	if err := compiled.knowMaps(config, host, c.PID, process); err != nil {
+		return nil, err
+	}
 	for _, w := range compiled.Warnings {
 		r.warn("%s", w)
 	}

@@ -22,6 +22,8 @@ type Host struct {
 	Capabilities    uint64 // those the runtime may grant, bit n for capability n
 	AllCapabilities uint64 // those the kernel knows: what a new user namespace has
 	Cgroups         *cgroups.Host
+	Joined          []int  // open namespaces, by their index in linux.namespaces; nil: by path
+	OwnUsers        bool   // the user namespace of config.json is the runtime's own
 	Seccomp         []byte // the filter of linux.seccomp, as struct sock_filter; nil without one
 	SeccompFlags    uint64
 	NetDevices      map[string]netDevice // those of linux.netDevices that are there, by name
@@ -40,6 +42,9 @@ func (h *Host) available(userNS bool) uint64 {
 // notifies reports whether the filter has a listener.
 func (h *Host) notifies() bool { return h.SeccompFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 }
 
+// may reports whether the runtime has a capability.
+func (h *Host) may(capability uint) bool { return h.Capabilities>>capability&1 != 0 }
+
 // probe asks what the config needs to know and no more.
 func (r *Runtime) probe(config *Config) (*Host, error) {
 	h := &Host{EUID: os.Geteuid()}
@@ -57,10 +62,8 @@ func (r *Runtime) probe(config *Config) (*Host, error) {
 	}
 	h.Capabilities = uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32
 	h.AllCapabilities = h.Capabilities
-	for _, ns := range config.Linux.Namespaces {
-		if ns.Type == specs.UserNamespace {
-			h.AllCapabilities = 1<<lastCapability() - 1
-		}
+	if namespaceOf(config.Linux, specs.UserNamespace) != nil {
+		h.AllCapabilities = 1<<lastCapability() - 1
 	}
 	return h, nil
 }

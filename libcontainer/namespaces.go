@@ -3,10 +3,7 @@
 package libcontainer
 
 import (
-	"errors"
 	"math/bits"
-	"os"
-	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -54,23 +51,41 @@ type join struct {
 	slot plan.Slot
 }
 
+// named are the namespaces that config.json names. The runtime's own user
+// namespace is not among them: setns(2) wants another.
+func named(l *specs.Linux, host *Host) (n namespaces) {
+	for _, ns := range l.Namespaces {
+		flag := namespaceFlag(ns.Type)
+		if flag == unix.CLONE_NEWUSER && host.OwnUsers {
+			continue
+		}
+		n.all |= flag
+		if ns.Path == "" {
+			n.fresh |= flag
+		}
+	}
+	return n
+}
+
 // readNamespaces adds the inputs of the joined ones and decides who makes the
 // new ones. Normally clone(2) makes all at once. Two cases differ. A user
 // namespace, new or joined, must own the others, and the executor must be there
 // first: execve in one without id maps loses all capabilities, and only the
 // initial user namespace may join namespaces of the host. And a new time or
 // joined pid namespace is entered by the next process only.
-func readNamespaces(b *plan.Builder, spec *specs.Spec) namespaces {
-	var n namespaces
+func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host) namespaces {
+	n := named(spec.Linux, host)
 	for i, ns := range spec.Linux.Namespaces {
 		flag := namespaceFlag(ns.Type)
-		n.all |= flag
-		if ns.Path == "" {
-			n.fresh |= flag
+		if !n.joins(flag) {
 			continue
 		}
 		at := plan.At("/linux/namespaces").Index(i).Field("path")
-		slot := b.Input(plan.Input{At: at, Kind: plan.KindNamespace, Path: ns.Path, Namespace: flag, Foreign: foreign(spec.Linux, ns.Type)})
+		in := plan.Input{At: at, Kind: plan.KindNamespace, Path: ns.Path}
+		if host.Joined != nil {
+			in.FD = host.Joined[i]
+		}
+		slot := b.Input(in)
 		n.joined = append(n.joined, join{at, flag, slot})
 	}
 	n.atClone = n.fresh &^ (unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME)
@@ -87,122 +102,51 @@ func readNamespaces(b *plan.Builder, spec *specs.Spec) namespaces {
 	return n
 }
 
-// foreign is the field that wants a namespace of type t that is not the
-// host's: what it sets would be the host's; nil if none does.
-func foreign(l *specs.Linux, t specs.LinuxNamespaceType) *plan.Pointer {
-	for _, key := range sortedKeys(l.Sysctl) {
-		file, _ := sysctlPath(key) // validated
-		if of, _ := sysctlNamespace(file); of == t {
-			return new(plan.At("/linux/sysctl").Field(key))
-		}
-	}
-	if t == specs.NetworkNamespace && len(l.NetDevices) > 0 {
-		return new(plan.At("/linux/netDevices"))
-	}
-	return nil
-}
-
-// openNamespace opens a namespace to join, once: what is checked here is what
-// setns(2) gets.
-func openNamespace(in *plan.Input) (int, error) {
-	fd, err := unix.Open(in.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	if err := checkNamespace(fd, in); err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
-}
-
-// nsGetType is NS_GET_NSTYPE (ioctl_ns(2)): the CLONE_NEW* flag of a namespace.
-const nsGetType = 0xb703
-
-func checkNamespace(fd int, in *plan.Input) error {
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(fd, &fs); err != nil {
-		return os.NewSyscallError("fstatfs", err)
-	}
-	if fs.Type != unix.NSFS_MAGIC {
-		return &plan.Error{At: in.At, Err: errors.New(strconv.Quote(in.Path) + " is not a namespace")}
-	}
-	is, err := unix.IoctlRetInt(fd, nsGetType)
-	if err != nil {
-		return &plan.Error{At: in.At, Op: "ioctl NS_GET_NSTYPE " + strconv.Quote(in.Path), Err: err}
-	}
-	if uint64(is) != in.Namespace {
-		return &plan.Error{At: in.At, Err: errors.New(strconv.Quote(in.Path) + " is a namespace of another type: " + plan.CloneFlags(uint64(is)) +
-			", not " + plan.CloneFlags(in.Namespace))}
-	}
-	if in.Foreign == nil {
-		return nil
-	}
-	// DEFENCE (CVE-2022-0811): what a container sets for itself is not the
-	// host's, nor the runtime's where that is in a namespace of its own. Of
-	// the descriptor, so that the path cannot become another's.
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return os.NewSyscallError("fstat", err)
-	}
-	for _, host := range [...]string{"self", "1"} {
-		var own unix.Stat_t
-		err := unix.Stat("/proc/"+host+"/ns/"+namespaceFile(in.Namespace), &own)
-		if err == nil && own.Dev == st.Dev && own.Ino == st.Ino {
-			return &plan.Error{At: *in.Foreign, Err: errors.New(strconv.Quote(in.Path) + " is the host's: it needs a namespace of the container's own")}
-		}
-	}
-	return nil
-}
-
-// namespaceFile is the name in /proc/PID/ns.
-func namespaceFile(flag uint64) string {
-	switch flag {
-	case unix.CLONE_NEWPID:
-		return "pid"
-	case unix.CLONE_NEWNET:
-		return "net"
-	case unix.CLONE_NEWNS:
-		return "mnt"
-	case unix.CLONE_NEWIPC:
-		return "ipc"
-	case unix.CLONE_NEWUTS:
-		return "uts"
-	case unix.CLONE_NEWUSER:
-		return "user"
-	case unix.CLONE_NEWCGROUP:
-		return "cgroup"
-	}
-	return "time"
-}
-
-// compileJoins enters the namespaces with a path. All but the user namespace
-// first, while the runtime's own privileges hold; in a foreign user namespace
-// they would not do for a network namespace of the host.
-func (n *namespaces) compileJoins(b *plan.Builder, rootless bool) {
-	user := func(j join) bool { return j.flag == unix.CLONE_NEWUSER }
-	for _, first := range [...]bool{!rootless, rootless} {
+// compileJoins enters the namespaces with a path. With privilege, the user
+// namespace last: in it the privilege would not do for a network namespace of
+// the host. Without, it comes first: only in it there is any (security.md I3).
+func (n *namespaces) compileJoins(b *plan.Builder, spec *specs.Spec, privileged bool) {
+	for _, last := range [...]bool{privileged, !privileged} {
 		for _, j := range n.joined {
-			if user(j) != first {
+			if (j.flag == unix.CLONE_NEWUSER) != last {
 				b.Setns(j.at, j.slot, j.flag)
 				b.Close(j.at, j.slot)
+				if j.flag == unix.CLONE_NEWUTS && n.namesAtJoin() {
+					compileNames(b, spec)
+				}
 			}
 		}
 	}
 }
 
+// namesAtJoin reports whether hostname and domainname are set as soon as their
+// namespace is entered: a user namespace has no right to those of another's.
+func (n *namespaces) namesAtJoin() bool {
+	return n.all&unix.CLONE_NEWUSER != 0 && n.joins(unix.CLONE_NEWUTS)
+}
+
 // joins reports whether the container enters an existing namespace of flag.
 func (n *namespaces) joins(flag uint64) bool { return (n.all&^n.fresh)&flag != 0 }
 
+// openTimeOffsets opens, for each clock, the file that sets it for the next
+// process. Before a user namespace is entered: there the file is another user's,
+// while the right to write it is its opener's.
+func openTimeOffsets(b *plan.Builder, offsets map[string]specs.LinuxTimeOffset) (files []plan.Slot) {
+	for _, clock := range sortedKeys(offsets) {
+		fd := b.Slot()
+		b.Openat2(plan.At("/linux/timeOffsets").Field(clock), plan.Cwd, "/proc/self/timens_offsets", unix.O_WRONLY|unix.O_CLOEXEC, 0, 0, fd)
+		files = append(files, fd)
+	}
+	return files
+}
+
 // compileTimeOffsets sets the clocks of the new time namespace, before any
 // process is in it.
-func compileTimeOffsets(b *plan.Builder, offsets map[string]specs.LinuxTimeOffset) {
-	at := plan.At("/linux/timeOffsets")
-	for _, clock := range sortedKeys(offsets) {
-		fd, at := b.Slot(), at.Field(clock)
-		b.Openat2(at, plan.Cwd, "/proc/self/timens_offsets", unix.O_WRONLY|unix.O_CLOEXEC, 0, 0, fd)
-		b.Write(at, fd, []byte(clock+" "+itoa(offsets[clock].Secs)+" "+itoa(int64(offsets[clock].Nanosecs))+"\n"))
-		b.Done(at, fd)
+func compileTimeOffsets(b *plan.Builder, files []plan.Slot, offsets map[string]specs.LinuxTimeOffset) {
+	for i, clock := range sortedKeys(offsets) {
+		at := plan.At("/linux/timeOffsets").Field(clock)
+		b.Write(at, files[i], []byte(clock+" "+itoa(offsets[clock].Secs)+" "+itoa(int64(offsets[clock].Nanosecs))+"\n"))
+		b.Done(at, files[i])
 	}
 }
 

@@ -41,7 +41,7 @@ func TestWhoMakesANamespaceAndWhenItTakesEffect(t *testing.T) {
 		{"mount pid user=/u", 0, ns | pid, true},
 		{"mount user", 0, ns | user, false},
 	} {
-		n := readNamespaces(plan.NewBuilder(), spaces(c.spaces))
+		n := readNamespaces(plan.NewBuilder(), spaces(c.spaces), &Host{})
 		if n.atClone != c.atClone || n.after != c.after || n.fork != c.fork {
 			t.Errorf("%s: clone %s, unshare %s, fork %v", c.spaces, plan.CloneFlags(n.atClone), plan.CloneFlags(n.after), n.fork)
 		}
@@ -57,8 +57,9 @@ func TestAUserNamespaceIsJoinedLastByRootAndFirstByOthers(t *testing.T) {
 		true:  {"setns s0 CLONE_NEWUSER", "close s0", "setns s1 CLONE_NEWNET", "close s1", "setns s2 CLONE_NEWPID", "close s2"},
 	} {
 		b := plan.NewBuilder()
-		n := readNamespaces(b, spaces("user=/u network=/n pid=/p mount"))
-		n.compileJoins(b, rootless)
+		spec := spaces("user=/u network=/n pid=/p mount")
+		n := readNamespaces(b, spec, &Host{})
+		n.compileJoins(b, spec, !rootless)
 		var got []string
 		for i := range b.Steps {
 			got = append(got, b.Steps[i].Call())
@@ -83,7 +84,8 @@ func TestTheErrorOfOneNamespacePointsToItAndOfSeveralToAll(t *testing.T) {
 
 func TestTimeOffsetsAreWrittenInTheKernelsForm(t *testing.T) {
 	b := plan.NewBuilder()
-	compileTimeOffsets(b, map[string]specs.LinuxTimeOffset{"monotonic": {Secs: -3, Nanosecs: 7}, "boottime": {Secs: 86400}})
+	offsets := map[string]specs.LinuxTimeOffset{"monotonic": {Secs: -3, Nanosecs: 7}, "boottime": {Secs: 86400}}
+	compileTimeOffsets(b, openTimeOffsets(b, offsets), offsets)
 	var got []string
 	for _, s := range b.Steps {
 		if s.Op == plan.OpWrite {

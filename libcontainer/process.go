@@ -24,7 +24,7 @@ type process struct {
 
 	listen    int // sockets of a service manager among the preserved descriptors
 	userNS    bool
-	setgroups bool // permitted by the user namespace
+	setgroups bool // to drop groups with
 	sets      capabilitySets
 }
 
@@ -96,7 +96,7 @@ func (p *process) compileCredentials() {
 	for _, gid := range p.spec.User.AdditionalGids {
 		groups = binary.LittleEndian.AppendUint32(groups, gid)
 	}
-	if p.setgroups {
+	if p.setgroups || len(groups) > 0 {
 		b.Setgroups(user.Field("additionalGids"), groups)
 	}
 	b.Prctl(caps, unix.PR_SET_KEEPCAPS, 1)

@@ -76,7 +76,7 @@ func (s *spawn) input(in *plan.Input) (int, error) {
 		}
 		return unix.OpenTree(unix.AT_FDCWD, in.Path, flags)
 	case plan.KindNamespace:
-		return openNamespace(in)
+		return in.FD, nil
 	case plan.KindGate:
 		return dup(s.gate)
 	case plan.KindConsole:
@@ -127,8 +127,8 @@ func (s *spawn) start() (err error) {
 	if s.group != nil && s.compiled.Cgroup.Into >= 0 {
 		group = s.group.FD()
 	}
-	if !s.process.Terminal {
-		giveStdio(&s.process.User, s.spec.Linux.UIDMappings)
+	if !s.process.Terminal && !s.compiled.waits(barrierUsers) {
+		giveStdio(&s.process.User, s.compiled.maps.users)
 	}
 	s.executor, err = nsenter.Start(nsenter.Options{Plan: bytes, Inputs: s.inputs, Stdio: [3]int{0, 1, 2},
 		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group})
@@ -188,10 +188,30 @@ func (s *spawn) place() error {
 			return err
 		}
 	}
+	if s.compiled.waits(barrierUsers) {
+		if err := s.joined(proc); err != nil {
+			return err
+		}
+	}
 	if s.compiled.forks {
 		return s.next()
 	}
 	return nil
+}
+
+// joined waits until the executor is in the user namespace it joins, whose id
+// maps are known only then.
+func (s *spawn) joined(proc string) error {
+	if err := s.next(); err != nil {
+		return err
+	}
+	if err := s.checkUsers(proc); err != nil {
+		return err
+	}
+	if !s.process.Terminal {
+		giveStdio(&s.process.User, s.compiled.maps.users)
+	}
+	return s.proceed()
 }
 
 // next reads one record and keeps what it says. End of file is an error here.

@@ -55,11 +55,7 @@ type Input struct {
 	Tree     bool   // KindTree: with the mounts below it (AT_RECURSIVE)
 	NoFollow bool   // KindTree: Path itself, though it be a symbolic link
 	IDMap    *IDMap // KindTree: set on the clone; nil: none
-
-	// Of KindNamespace: the CLONE_NEW* flag of what it has to be, and the field
-	// that forbids it to be the host's own, if one does.
-	Namespace uint64
-	Foreign   *Pointer
+	FD       int    // KindNamespace: opened already
 }
 
 // IDMap is the id mapping of a mount: that of the user namespace at UserNS, or

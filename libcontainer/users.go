@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"cmp"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"corten/nsenter/plan"
+)
+
+// idMaps are the two maps of a user namespace, HostID being an id of the
+// runtime's own. Nil maps are those of a container without one.
+type idMaps struct {
+	users, groups []specs.LinuxIDMapping
+}
+
+// leaveGroups gives up the caller's groups before a user namespace is joined
+// which may deny setgroups(2). DEFENCE (CVE-2022-36109).
+func leaveGroups(b *plan.Builder, host *Host) {
+	if host.may(unix.CAP_SETGID) {
+		b.Setgroups(plan.At("/process/user/additionalGids"), []byte{})
+	}
+}
+
+// mayGroup reports whether setgroups(2) is there to drop groups with: not in a
+// user namespace that an unprivileged runtime maps (see mapUsers), and not needed
+// in a joined one (see leaveGroups).
+func (n *namespaces) mayGroup(host *Host) bool {
+	if n.all&unix.CLONE_NEWUSER == 0 {
+		return true
+	}
+	return n.fresh&unix.CLONE_NEWUSER != 0 && host.EUID == 0
+}
+
+// becomeRoot makes the executor the user namespace's root, who owns what is
+// mounted and made from here on (I4); where there is none, the payload's user.
+func becomeRoot(b *plan.Builder, spec *specs.Spec) {
+	uid, gid := uint64(0), uint64(0)
+	if ids := spec.Linux.UIDMappings; len(ids) > 0 && !mapped(0, ids) {
+		uid = uint64(spec.Process.User.UID)
+	}
+	if ids := spec.Linux.GIDMappings; len(ids) > 0 && !mapped(0, ids) {
+		gid = uint64(spec.Process.User.GID)
+	}
+	b.Setresgid(plan.At("/linux/gidMappings"), gid)
+	b.Setresuid(plan.At("/linux/uidMappings"), uid)
+}
+
+// maps are those config.json gives the container's own user namespace.
+func (n *namespaces) maps(l *specs.Linux) idMaps {
+	if n.all&unix.CLONE_NEWUSER == 0 {
+		return idMaps{}
+	}
+	return idMaps{l.UIDMappings, l.GIDMappings}
+}
+
+// mapText is a map as uid_map takes it (user_namespaces(7)).
+func mapText(ids []specs.LinuxIDMapping) string {
+	b := make([]byte, 0, 32*len(ids))
+	for _, m := range ids {
+		b = append(strconv.AppendUint(b, uint64(m.ContainerID), 10), ' ')
+		b = append(strconv.AppendUint(b, uint64(m.HostID), 10), ' ')
+		b = append(strconv.AppendUint(b, uint64(m.Size), 10), '\n')
+	}
+	return string(b)
+}
+
+// readMap reads a map of the process whose directory proc is.
+func readMap(proc, file string) (ids []specs.LinuxIDMapping, err error) {
+	text, err := os.ReadFile(proc + file)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		var n [3]uint32
+		words := strings.Fields(line)
+		for i := range n {
+			if len(words) != len(n) {
+				return nil, &os.PathError{Op: "read", Path: proc + file, Err: unix.EINVAL}
+			}
+			id, err := strconv.ParseUint(words[i], 10, 32)
+			if err != nil {
+				return nil, err
+			}
+			n[i] = uint32(id)
+		}
+		ids = append(ids, specs.LinuxIDMapping{ContainerID: n[0], HostID: n[1], Size: n[2]})
+	}
+	return ids, nil
+}
+
+// sameMap reports whether two valid maps map the same ids, however they are cut
+// into ranges.
+func sameMap(a, b []specs.LinuxIDMapping) bool { return slices.Equal(wholeRanges(a), wholeRanges(b)) }
+
+func wholeRanges(ids []specs.LinuxIDMapping) []specs.LinuxIDMapping {
+	sorted := slices.SortedFunc(slices.Values(ids), func(a, b specs.LinuxIDMapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
+	whole := sorted[:0]
+	for _, m := range sorted {
+		if n := len(whole) - 1; n >= 0 && whole[n].ContainerID+whole[n].Size == m.ContainerID && whole[n].HostID+whole[n].Size == m.HostID {
+			whole[n].Size += m.Size
+			continue
+		}
+		whole = append(whole, m)
+	}
+	return whole
+}
+
+// mapUsers writes the id maps of the new user namespace.
+func (s *spawn) mapUsers(proc string) error {
+	if os.Geteuid() != 0 {
+		// DEFENCE (CVE-2014-8989): the one who maps only himself may not keep
+		// setgroups(2): leaving a group can gain access.
+		if err := writeFile(proc+"setgroups", "deny"); err != nil {
+			return &plan.Error{At: plan.At("/linux/gidMappings"), Op: "write setgroups deny", Err: err}
+		}
+	}
+	for _, m := range [...]struct {
+		file, at string
+		list     []specs.LinuxIDMapping
+	}{{"gid_map", "/linux/gidMappings", s.compiled.maps.groups}, {"uid_map", "/linux/uidMappings", s.compiled.maps.users}} {
+		text := mapText(m.list)
+		if err := writeFile(proc+m.file, text); err != nil {
+			return &plan.Error{At: plan.At(m.at), Op: "write " + m.file + " " + strconv.Quote(clip(text)), Err: err, Hint: mapHint(err)}
+		}
+	}
+	return nil
+}
+
+func mapHint(err error) string {
+	if err == unix.EPERM {
+		return "without CAP_SETUID and CAP_SETGID over these ids only the caller's own can be mapped"
+	}
+	return ""
+}
+
+// readMaps reads the maps of the process whose directory proc is.
+func readMaps(proc string) (maps idMaps, err error) {
+	if maps.users, err = readMap(proc, "uid_map"); err == nil {
+		maps.groups, err = readMap(proc, "gid_map")
+	}
+	if err != nil {
+		err = &plan.Error{At: plan.At("/linux/namespaces"), Op: "read the id maps", Err: err}
+	}
+	return maps, err
+}
+
+// checkUsers compares the maps of the joined user namespace, which the executor
+// is in, with what config.json says of them.
+func (s *spawn) checkUsers(proc string) error {
+	found, err := readMaps(proc)
+	if err != nil {
+		return err
+	}
+	wanted := s.compiled.maps
+	s.compiled.maps = found
+	for _, m := range [...]struct {
+		name        string
+		want, found []specs.LinuxIDMapping
+	}{{"uidMappings", wanted.users, found.users}, {"gidMappings", wanted.groups, found.groups}} {
+		if len(m.want) > 0 && !sameMap(m.want, m.found) {
+			text := strings.ReplaceAll(strings.TrimSpace(mapText(m.found)), "\n", ", ")
+			return refuse(plan.At("/linux").Field(m.name), "the user namespace that is joined has other mappings: %s", clip(text))
+		}
+	}
+	return validateMapped(s.process.User, &found)
+}
+
+// knowMaps finds the maps of a running container's user namespace, whose first
+// process is pid, and refuses to run a process as somebody they do not map.
+func (c *Compiled) knowMaps(config *Config, host *Host, pid int, process *specs.Process) (err error) {
+	if n := named(config.Linux, host); n.joins(unix.CLONE_NEWUSER) {
+		if c.maps, err = readMaps("/proc/" + strconv.Itoa(pid) + "/"); err != nil {
+			return err
+		}
+	}
+	return validateMapped(process.User, &c.maps)
+}
