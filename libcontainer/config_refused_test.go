@@ -165,6 +165,23 @@ var refused = []struct{ document, line string }{
 	{with("linux/sysctl", `{"user.max_user_namespaces":"1"}`), `#/linux/sysctl/user.max_user_namespaces: needs a user namespace`},
 	{with("linux/sysctl", `{"kernel.hostname":"x"}`), `#/linux/sysctl/kernel.hostname: set by /hostname, not by a sysctl`},
 	{with("linux/sysctl", `{"fs.mqueue":"x"}`), `#/linux/sysctl/fs.mqueue: not the sysctl of a namespace`},
+	{with("linux/namespaces", `[{"type":"time"}]`, "linux/timeOffsets", `{"monotonic":{"secs":4611686019}}`), `#/linux/timeOffsets/monotonic/secs: want -4611686018 to 4611686018, got 4611686019`},
+	{with("linux/netDevices", `{"eth0":{}}`), `#/linux/netDevices: needs a network namespace`},
+	{withDevices(`"eth 0":{}`), `#/linux/netDevices/eth 0: "eth 0" is not the name of a network device`},
+	{withDevices(`"":{}`), `#/linux/netDevices/: "" is not the name of a network device`},
+	{withDevices(`"eth%d":{}`), `#/linux/netDevices/eth%d: "eth%d" is not the name of a network device`},
+	{withDevices(`"eth0":{"name":"a/b"}`), `#/linux/netDevices/eth0/name: "a/b" is not the name of a network device: want 1 to 15 bytes, no '/', ':' or space`},
+	{withDevices(`"eth0":{"name":"a%d%d"}`), `#/linux/netDevices/eth0/name: want at most one %d, at the end, for the kernel to fill, got "a%d%d"`},
+	{withDevices(`"eth0":{"name":"a%s"}`), `#/linux/netDevices/eth0/name: want at most one %d, at the end, for the kernel to fill, got "a%s"`},
+	{withDevices(`"eth0":{"name":"x"},"eth1":{"name":"x"}`), `#/linux/netDevices/eth1/name: x is the name of eth0 as well`},
+	{withDevices(`"eth0":{},"eth1":{"name":"eth0"}`), `#/linux/netDevices/eth1/name: eth0 is the name of eth0 as well`},
+	{with("linux/intelRdt", `{"closID":"a/b"}`), `#/linux/intelRdt/closID: want the name of a directory of resctrl, or / for its root, got "a/b"`},
+	{with("linux/intelRdt", `{"closID":".."}`), `#/linux/intelRdt/closID: want the name of a directory of resctrl, or / for its root, got ".."`},
+	{with("linux/intelRdt", `{"closID":"mon_groups"}`), `#/linux/intelRdt/closID: want the name of a directory of resctrl, or / for its root, got "mon_groups"`},
+	{with("linux/intelRdt", `{"memBwSchema":"L3:0=1"}`), `#/linux/intelRdt/memBwSchema: want one line that begins with MB:, got "L3:0=1"`},
+	{with("linux/intelRdt", `{"memBwSchema":"MB:0=1\nL3:0=1"}`), `#/linux/intelRdt/memBwSchema: want one line that begins with MB:, got "MB:0=1\nL3:0=1"`},
+	{with("linux/intelRdt", `{"schemata":["L3:0=1",""]}`), `#/linux/intelRdt/schemata/1: want one line, got ""`},
+	{with("linux/intelRdt", `{"schemata":["L3:0=1\nMB:0=1"]}`), `#/linux/intelRdt/schemata/0: want one line, got "L3:0=1\nMB:0=1"`},
 	{with("linux/maskedPaths", `["/proc/kcore","proc/keys"]`), `#/linux/maskedPaths/1: want an absolute path, got "proc/keys"`},
 	{with("linux/readonlyPaths", `[""]`), `#/linux/readonlyPaths/0: want an absolute path, got ""`},
 	{with("linux/namespaces", `[]`, "linux/maskedPaths", `["/proc/kcore"]`), `#/linux/maskedPaths: needs a mount namespace`},
@@ -210,6 +227,11 @@ var refused = []struct{ document, line string }{
 	{with("mounts", `[{"destination":"/b","gidMappings":`+mappingJSON("1,4294967294,2")+`}]`), `#/mounts/0/gidMappings/0/size: ends beyond the last id, 4294967294`},
 	{with("linux/memoryPolicy", `{"mode":"MPOL_BIND"}`), `#/linux/memoryPolicy: not supported by corten yet`},
 	{with("linux/personality", `{"domain":"LINUX32"}`), `#/linux/personality: not supported by corten yet`},
+}
+
+// withDevices is a document with a network namespace and linux.netDevices.
+func withDevices(devices string) string {
+	return with("linux/namespaces", `[{"type":"network"}]`, "linux/netDevices", "{"+devices+"}")
 }
 
 func TestBrokenDocumentsAreRefusedWithTheirPointer(t *testing.T) {

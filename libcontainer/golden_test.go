@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"corten/cgroups"
 	"corten/nsenter/plan"
 )
@@ -31,6 +33,10 @@ func goldenHost(name string) *Host {
 		}
 		h.Cgroups.Hierarchies = append(h.Cgroups.Hierarchies, cgroups.Hierarchy{Mount: "/sys/fs/cgroup/systemd", Name: "systemd", Own: "/", Root: "/"})
 	}
+	// Of the devices and the file system one of the configs asks for.
+	address := append([]byte{unix.AF_INET, 24, 0, 0, 0, 0, 0, 0}, attribute(nil, unix.IFA_LOCAL, []byte{10, 1, 2, 3})...)
+	h.NetDevices = map[string]netDevice{"eth1": {index: 7, up: true, addresses: [][]byte{address}}, "eth2": {index: 8}}
+	h.Resctrl = &Resctrl{Mount: "/sys/fs/resctrl"}
 	return h
 }
 
