@@ -69,8 +69,10 @@ func (r *Root) cgroup(at plan.Pointer, i int, target string) error {
 			return &plan.Error{At: at.Field("options").Index(d.index), Err: errors.New("cgroup mounts take no options of their own")}
 		}
 	}
+	o.fold() // before it is made read-only, which rrw may not undo
 	if !r.facts.CgroupNS {
 		o.attrSet |= unix.MOUNT_ATTR_RDONLY
+		o.attrClear &^= unix.MOUNT_ATTR_RDONLY
 	}
 	if r.unified() != nil {
 		r.cgroup2(at, o, target, r.inputs[i])

@@ -20,7 +20,14 @@ const maxValue = 255
 func (r *Root) filesystem(at plan.Pointer, i int, target string) error {
 	m, o := &r.spec.Mounts[i], &r.options[i]
 	b, fs, mnt := r.b, r.b.Slot(), r.b.Slot()
+	host := r.inputs[i]
+	if host != noSlot {
+		o.fold() // rrw may not undo what hostSysfs does
+	}
 	b.Fsopen(at.Field("type"), m.Type, fs)
+	if host != noSlot {
+		b.Tolerate("EPERM")
+	}
 	if m.Source != "" {
 		if len(m.Source) > maxValue {
 			return &plan.Error{At: at.Field("source"), Err: errTooLong}
@@ -45,14 +52,13 @@ func (r *Root) filesystem(at plan.Pointer, i int, target string) error {
 	} else if readonly != 0 && ownSuperblock(m.Type) {
 		b.Fsconfig(at.Field("options"), fs, unix.FSCONFIG_SET_FLAG, "ro", "")
 	}
-	host := r.inputs[i]
 	b.Fsconfig(at.Field("type"), fs, unix.FSCONFIG_CMD_CREATE, "", "")
 	if host != noSlot {
 		b.Tolerate("EPERM")
 	}
 	b.Fsmount(at.Field("options"), fs, attr, mnt)
 	if host != noSlot {
-		b.Tolerate("EPERM", "EINVAL")
+		b.Tolerate("EPERM", "EINVAL") // EINVAL: of a context that has not come about
 	}
 	b.Done(at, fs)
 	if host != noSlot {
@@ -96,14 +102,15 @@ func fsconfig(b *plan.Builder, at plan.Pointer, fsType string, fs plan.Slot, d d
 
 // lowerDirs gives overlay its lower directories one by one (since Linux 6.7,
 // commit 24e16e385f22): those before a double colon, then those of data only.
-// In a list a backslash takes a colon its meaning; alone it needs none.
+// In a list a backslash takes the next character its meaning; one by one, none
+// has any.
 func lowerDirs(b *plan.Builder, at plan.Pointer, fs plan.Slot, list string) error {
 	key, dir := "lowerdir+", []byte(nil)
 	for i := 0; i <= len(list); i++ {
 		switch {
-		case i+1 < len(list) && list[i] == '\\' && list[i+1] == ':':
+		case i+1 < len(list) && list[i] == '\\':
 			i++
-			dir = append(dir, ':')
+			dir = append(dir, list[i])
 		case i < len(list) && list[i] != ':':
 			dir = append(dir, list[i])
 		case len(dir) == 0 && i > 0 && i < len(list):

@@ -210,6 +210,12 @@ func parseOptions(list []string) (o options) {
 	return o
 }
 
+// fold makes the recursive attributes those of the mount itself.
+func (o *options) fold() {
+	o.attrSet, o.attrClear = o.attrSet&^o.recClear|o.recSet, o.attrClear&^o.recSet|o.recClear
+	o.recSet, o.recClear = 0, 0
+}
+
 // appendData adds an option for the file system. As in the data of mount(2),
 // where option strings are joined, a comma separates: unless it is quoted, as
 // in an SELinux context, or follows a backslash, as in overlay's directories.
