@@ -3,6 +3,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/urfave/cli/v2"
 
 	"corten/libcontainer"
@@ -46,6 +48,7 @@ func createOptions(c *cli.Context) (o libcontainer.CreateOptions, err error) {
 		ID: args[0], Bundle: c.String("bundle"), PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
 		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"),
 	}
+	o.ListenNames, o.NotifySocket = os.Getenv("LISTEN_FDNAMES"), os.Getenv("NOTIFY_SOCKET")
 	o.PreserveFDs, o.ListenFDs, err = preserved(c)
 	return o, err
 }

@@ -2,7 +2,11 @@
 
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"os"
+
+	"github.com/urfave/cli/v2"
+)
 
 func startCommand() *cli.Command {
 	return &cli.Command{
@@ -13,7 +17,7 @@ func startCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return newRuntime(c).Start(args[0])
+			return newRuntime(c).Start(args[0], os.Getenv("NOTIFY_SOCKET"))
 		},
 	}
 }

@@ -125,7 +125,8 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		gate = b.Input(plan.Input{Kind: plan.KindGate})
 	}
 	preserved := preserve(b, o.PreserveFDs)
-	p := &process{b: b, made: c, spec: spec.Process, facts: host, listen: o.ListenFDs, userNS: n.all&unix.CLONE_NEWUSER != 0}
+	init := o.Init || spec.Annotations["corten.init"] == "true"
+	p := &process{b: b, made: c, spec: spec.Process, facts: host, manager: o.managerEnv(init), userNS: n.all&unix.CLONE_NEWUSER != 0}
 	p.setgroups = n.mayGroup(host)
 	var warnings []string
 	p.sets, warnings = capabilities(spec.Process.Capabilities, host.available(p.userNS))
@@ -153,6 +154,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		return nil, err
 	}
 	root.Devices()
+	root.Notify()
 	peer := plan.None
 	if spec.Process.Terminal {
 		peer = rootfs.Terminal(b, root.Slot(), spec.Process.ConsoleSize, console)
@@ -204,7 +206,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	} else {
 		c.wait(b, payload, barrierCommit)
 	}
-	p.compileExec(o.Init || spec.Annotations["corten.init"] == "true", uint64(len(preserved)), func() {
+	p.compileExec(init, uint64(len(preserved)), func() {
 		if h := spec.Hooks; h != nil {
 			compileHooks(b, "startContainer", h.StartContainer, hookState(spec, o, statusCreated, 0))
 		}
@@ -332,7 +334,7 @@ func preserve(b *plan.Builder, n int) (slots []plan.Slot) {
 // facts is what rootfs has to know.
 func facts(spec *specs.Spec, o *CreateOptions, host *Host, cgroup *cgroups.Plan, n *namespaces) rootfs.Facts {
 	f := rootfs.Facts{Bundle: o.Bundle, UserNS: n.all&unix.CLONE_NEWUSER != 0, CgroupNS: n.all&unix.CLONE_NEWCGROUP != 0,
-		NoPivot: o.NoPivot, NewNetNS: n.fresh&unix.CLONE_NEWNET != 0, SELinux: host.SELinux, Links: host.Links}
+		NoPivot: o.NoPivot, Notify: o.notify, NewNetNS: n.fresh&unix.CLONE_NEWNET != 0, SELinux: host.SELinux, Links: host.Links}
 	if n.joins(unix.CLONE_NEWUSER) {
 		f.UserNSPath = namespaceOf(spec.Linux, specs.UserNamespace).Path
 	}

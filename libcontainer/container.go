@@ -30,8 +30,10 @@ func (r *Runtime) warn(format string, args ...any) {
 	}
 }
 
-// Start lets the payload of a created container run.
-func (r *Runtime) Start(id string) error {
+// Start lets the payload of a created container run. notifySocket is the
+// caller's $NOTIFY_SOCKET: if create had one, Start returns when the payload is
+// ready, or has ended.
+func (r *Runtime) Start(id, notifySocket string) error {
 	c, err := r.openMade(id, true)
 	if err != nil {
 		return err
@@ -44,6 +46,14 @@ func (r *Runtime) Start(id string) error {
 		return errors.New("cannot start an already running container")
 	case status != statusCreated:
 		return errors.New("cannot start a container in the " + status + " state")
+	}
+	pidfd, err := c.process()
+	if err != nil {
+		return errors.New("cannot start a container that has stopped")
+	}
+	defer unix.Close(pidfd)
+	if err := c.listen(notifySocket); err != nil {
+		return err
 	}
 	if err := c.openGate(); err != nil {
 		return err
@@ -60,8 +70,10 @@ func (r *Runtime) Start(id string) error {
 	}
 	if err != nil {
 		r.discard(c)
+		return err
 	}
-	return err
+	r.relay(c.manager, pidfd, c.PID, false)
+	return nil
 }
 
 // discard removes a container for which the caller has an error already.

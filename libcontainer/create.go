@@ -22,15 +22,18 @@ import (
 type CreateOptions struct {
 	ID, Bundle             string
 	PIDFile, ConsoleSocket string
-	PreserveFDs            int // all that are handed on, from 3
-	ListenFDs              int // how many of them are sockets of a service manager
+	PreserveFDs            int    // all that are handed on, from 3
+	ListenFDs              int    // how many of them are sockets of a service manager
+	ListenNames            string // its $LISTEN_FDNAMES
+	NotifySocket           string // its $NOTIFY_SOCKET
 	NoPivot, NoNewKeyring  bool
 
 	// Of run only.
 	Detach, Keep, NoSubreaper, Init bool
 
-	gate    bool // create: wait for start
-	explain bool // plan: nothing is made
+	gate    bool   // create: wait for start
+	explain bool   // plan: nothing is made
+	notify  string // directory of the container's notify socket; "": none
 }
 
 // prepare reads and compiles. It has no side effect but in the filter cache.
@@ -40,6 +43,13 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 		return nil, nil, err
 	}
 	o.Bundle = bundle
+	if o.NotifySocket != "" && !mayNotify(o.NotifySocket) {
+		r.warn("NOTIFY_SOCKET %q is neither a path nor an abstract name: ignored", o.NotifySocket)
+		o.NotifySocket = ""
+	}
+	if o.NotifySocket != "" {
+		o.notify = path.Join(r.Root, o.ID, notifyDir)
+	}
 	config, err := Load(path.Join(bundle, "config.json"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil, errors.New("JSON specification file config.json not found in " + bundle)
@@ -145,6 +155,16 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 	// Before they are in the journal: undo ends whoever is in those.
 	if err := compiled.Cgroup.Vacant(); err != nil {
 		return c, err
+	}
+	if o.notify != "" {
+		if err := c.makeNotify(); err != nil {
+			return c, err
+		}
+		if !o.gate { // else it is start that listens
+			if err := c.listen(o.NotifySocket); err != nil {
+				return c, err
+			}
+		}
 	}
 	return c, c.journal(compiled)
 }

@@ -184,6 +184,9 @@ func (r *Runtime) remove(c *container) error {
 // forget removes the state directory. state.json last, so that what is
 // interrupted is still a container to delete.
 func (r *Runtime) forget(c *container) error {
+	if err := c.removeNotify(); err != nil {
+		return err
+	}
 	fd := int(c.dir.Fd())
 	for _, name := range [...]string{fifoFile, planFile, configFile, "." + stateFile, journalFile, stateFile} {
 		if err := unix.Unlinkat(fd, name, 0); err != nil && err != unix.ENOENT {

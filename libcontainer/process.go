@@ -22,7 +22,7 @@ type process struct {
 	spec  *specs.Process
 	facts *Host
 
-	listen    int // sockets of a service manager among the preserved descriptors
+	manager   []string // what a service manager's variables become
 	userNS    bool
 	setgroups bool // to drop groups with
 	sets      capabilitySets
@@ -202,13 +202,6 @@ func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
 	// The last call before execve: no descriptor of the host can be left.
 	// Defence against CVE-2024-21626.
 	b.CloseRange(payload, 3+preserved)
-	env := p.spec.Env
-	if p.listen > 0 {
-		pid := "1"
-		if reap {
-			pid = "2" // PID 1 is the built-in init
-		}
-		env = append(env[:len(env):len(env)], "LISTEN_FDS="+itoa(int64(p.listen)), "LISTEN_PID="+pid)
-	}
+	env := append(p.spec.Env[:len(p.spec.Env):len(p.spec.Env)], p.manager...)
 	b.Execve(plan.At("/process/args"), p.spec.Args, uniqueEnvironment(env))
 }

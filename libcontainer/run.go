@@ -36,9 +36,12 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 		return 0, err
 	}
 	if o.Detach {
+		r.relay(c.manager, s.executor.Pidfd, c.PID, false)
 		return 0, nil
 	}
+	told := r.relayMeanwhile(c.manager, s.executor.Pidfd)
 	status, err = fg.attend(s)
+	told()
 	if o.Keep {
 		return status, err
 	}

@@ -74,9 +74,10 @@ type container struct {
 	id  string
 	dir *os.File
 	record
-	gate   int     // exec.fifo, opened by start
-	made   bool    // state.json is there: the container is more than begun
-	loaded *Config // config.json of the state directory, once it is read
+	gate    int       // exec.fifo, opened by start
+	made    bool      // state.json is there: the container is more than begun
+	manager *notifier // the service manager to tell; nil: none
+	loaded  *Config   // config.json of the state directory, once it is read
 }
 
 // validID reports whether id can name a directory, a cgroup and a unit.
@@ -176,7 +177,10 @@ func flock(dir *os.File) error {
 	}
 }
 
-func (c *container) close() { c.dir.Close() }
+func (c *container) close() {
+	c.manager.close()
+	c.dir.Close()
+}
 
 func (c *container) read() error {
 	b, err := readAt(c.dir, stateFile)

@@ -43,6 +43,7 @@ func (r *Root) sources() error {
 			r.inputs[i] = r.b.Input(plan.Input{At: at.Field("type"), Kind: plan.KindTree, Path: "/sys", Tree: true})
 		}
 	}
+	r.notifyInput()
 	return r.cgroupInputs()
 }
 

@@ -26,6 +26,7 @@ type Facts struct {
 	UserNSPath  string         // of a user namespace that is joined; "" of a new one
 	NewNetNS    bool           // the network namespace is a new one
 	SELinux     bool           // ... is enabled on the host
+	Notify      string         // directory of the notify socket; "": none
 	Links       map[int]string // by mount with copy-symlink: the text of its source, if that is a link
 }
 
@@ -53,6 +54,7 @@ type Root struct {
 	anchors []anchor    // mounts whose descriptor is kept
 	tmpfs   plan.Slot   // one empty read-only directory, for all masked ones
 	null    plan.Slot   // the host's /dev/null
+	notify  plan.Slot   // see notifyInput
 	late    []plan.Slot // mounts that become read-only when all is in place
 }
 

@@ -236,12 +236,12 @@ func TestListenFdsArePassedOn(t *testing.T) {
 	}
 	defer f.Close()
 	r := b.CortenWith(bundle.Options{ExtraFiles: []*os.File{f},
-		Wrap: []string{"sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"`, "sh"}}, "run", "--bundle", b.Dir, b.ID).OK(b)
+		Wrap: []string{"sh", "-c", `LISTEN_FDS=1 LISTEN_FDNAMES=web LISTEN_PID=$$ exec "$@"`, "sh"}}, "run", "--bundle", b.Dir, b.ID).OK(b)
 	report := bundle.ParseReport(t, r.Stdout)
 	if len(report.FDs) != 4 || report.FDs[3].Link != b.Home+"/socket" {
 		t.Errorf("descriptors %+v", report.FDs)
 	}
-	if !slices.Contains(report.Env, "LISTEN_FDS=1") || !slices.Contains(report.Env, "LISTEN_PID=1") {
+	if !slices.Contains(report.Env, "LISTEN_FDS=1") || !slices.Contains(report.Env, "LISTEN_PID=1") || !slices.Contains(report.Env, "LISTEN_FDNAMES=web") {
 		t.Errorf("env %q", report.Env)
 	}
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,9 +18,11 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -418,6 +421,52 @@ static int watch(const char *target, int seconds)
 	return 0;
 }
 
+// notify sends each message to $NOTIFY_SOCKET, and prints how that went; with
+// BARRIER=1 it sends the end of a pipe and waits until that is closed.
+static int notify(char **messages)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	strncpy(to.sun_path, path ? path : "", sizeof to.sun_path - 1);
+	for (; *messages; messages++) {
+		char room[CMSG_SPACE(sizeof(int))] = { 0 };
+		int ends[2];
+		struct iovec text = { *messages, strlen(*messages) };
+		struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &text, .msg_iovlen = 1 };
+		int barrier = !strcmp(*messages, "BARRIER=1");
+		if (pipe(ends) < 0)
+			return say(-1);
+		if (barrier) {
+			m.msg_control = room, m.msg_controllen = sizeof room;
+			*CMSG_FIRSTHDR(&m) = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+			memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &ends[1], sizeof(int));
+		}
+		long sent = sendmsg(fd, &m, 0);
+		printf("%s: %s\n", *messages, sent < 0 ? outcome(-1) : "ok");
+		close(ends[1]);
+		struct pollfd p = { ends[0], 0, 0 };
+		if (barrier && sent > 0)
+			printf("barrier %d\n", poll(&p, 1, 20000));
+		close(ends[0]);
+	}
+	return 0;
+}
+
+// add_keys adds keys until it is refused, says why, and keeps them.
+static int add_keys(void)
+{
+	char name[32];
+	for (int i = 0; i < 1 << 20; i++) {
+		snprintf(name, sizeof name, "probe-%d", i);
+		if (syscall(SYS_add_key, "user", name, name, strlen(name), KEY_SPEC_PROCESS_KEYRING) < 0)
+			break;
+	}
+	say(-1);
+	for (;;)
+		pause();
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "report";
@@ -505,6 +554,17 @@ int main(int argc, char **argv)
 		return write_exes(atoi(one));
 	if (IS("watch"))
 		return watch(one, atoi(two));
+	if (IS("notify"))
+		return notify(argv + 2);
+	if (IS("notify-pause")) {
+		notify(argv + 2);
+		puts("told");
+		signal(SIGTERM, on_term);
+		for (;;)
+			pause();
+	}
+	if (IS("add-keys"))
+		return add_keys();
 	if (IS("swap"))
 		return swap(one, two);
 	fprintf(stderr, "probe: unknown word %s\n", word);
