@@ -12,7 +12,7 @@ func featuresCommand() *cli.Command {
 			if _, err := operands(c, 0, false); err != nil {
 				return err
 			}
-			return printJSON(newRuntime(c).Features(), "  ")
+			return printJSON(newRuntime(c).Features(version, commit), "  ")
 		},
 	}
 }

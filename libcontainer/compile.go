@@ -17,6 +17,9 @@ import (
 	"corten/rootfs"
 )
 
+// initAnnotation asks for the built-in init, as run --init does.
+const initAnnotation = "corten.init"
+
 // Compiled is what a container's creation comes down to.
 type Compiled struct {
 	plan.Plan
@@ -101,10 +104,10 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		}
 	}
 
-	switch spec.Annotations["corten.init"] {
+	switch spec.Annotations[initAnnotation] {
 	case "", "true", "false":
 	default:
-		return nil, &plan.Error{At: plan.At("/annotations").Field("corten.init"), Err: errors.New("want true or false")}
+		return nil, &plan.Error{At: plan.At("/annotations").Field(initAnnotation), Err: errors.New("want true or false")}
 	}
 
 	// Inputs: every path of the host is resolved by the runtime, before the
@@ -125,7 +128,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		gate = b.Input(plan.Input{Kind: plan.KindGate})
 	}
 	preserved := preserve(b, o.PreserveFDs)
-	init := o.Init || spec.Annotations["corten.init"] == "true"
+	init := o.Init || spec.Annotations[initAnnotation] == "true"
 	p := &process{b: b, made: c, spec: spec.Process, facts: host, manager: o.managerEnv(init), userNS: n.all&unix.CLONE_NEWUSER != 0}
 	p.setgroups = n.mayGroup(host)
 	var warnings []string

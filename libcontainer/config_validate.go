@@ -147,19 +147,9 @@ func validateHooks(h *specs.Hooks) error {
 	if h == nil {
 		return nil
 	}
-	for _, l := range [...]struct {
-		name  string
-		hooks []specs.Hook
-	}{
-		{"prestart", h.Prestart}, //nolint:staticcheck // deprecated, but engines still write it
-		{"createRuntime", h.CreateRuntime},
-		{"createContainer", h.CreateContainer},
-		{"startContainer", h.StartContainer},
-		{"poststart", h.Poststart},
-		{"poststop", h.Poststop},
-	} {
-		for i, hook := range l.hooks {
-			at := document.Field("hooks").Field(l.name).Index(i)
+	for _, kind := range hookKinds(h) {
+		for i, hook := range kind.list {
+			at := document.Field("hooks").Field(kind.name).Index(i)
 			if !path.IsAbs(hook.Path) {
 				return refuse(at.Field("path"), "want an absolute path, got %q", clip(hook.Path))
 			}

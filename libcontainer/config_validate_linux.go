@@ -95,10 +95,7 @@ func validateNamespaces(list []specs.LinuxNamespace) error {
 	all := document.Field("linux").Field("namespaces")
 	for i, n := range list {
 		at := all.Index(i)
-		switch n.Type {
-		case specs.PIDNamespace, specs.NetworkNamespace, specs.MountNamespace, specs.IPCNamespace,
-			specs.UTSNamespace, specs.UserNamespace, specs.CgroupNamespace, specs.TimeNamespace:
-		default:
+		if namespaceFlag(n.Type) == 0 {
 			return refuse(at.Field("type"), "unknown namespace %q", clip(string(n.Type)))
 		}
 		if slices.ContainsFunc(list[:i], func(o specs.LinuxNamespace) bool { return o.Type == n.Type }) {

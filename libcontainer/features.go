@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"slices"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
 	"corten/nsenter/plan"
@@ -12,29 +13,58 @@ import (
 	"corten/seccomp"
 )
 
-// Features says what this build handles, from the tables the compiler uses.
-func (r *Runtime) Features() any {
-	yes, no := true, false
+// Features says what this build handles, from the tables the compiler uses:
+// features.md and features-linux.md of the runtime-spec. A boolean is about the
+// build, not about the host.
+func (r *Runtime) Features(version, commit string) *features.Features {
+	f := &features.Features{
+		OCIVersionMin: "1.0.0",
+		OCIVersionMax: specs.Version,
+		MountOptions:  rootfs.OptionNames(),
+		Annotations: map[string]string{
+			"corten.version": version,
+			// Engines ask for this one by runc's name.
+			"org.opencontainers.runc.checkpoint.enabled": "false",
+		},
+		// What changes the container; who lets others write annotations has to
+		// know.
+		PotentiallyUnsafeConfigAnnotations: []string{initAnnotation, rootfs.ContextAnnotation},
+		Linux: &features.Linux{
+			Capabilities: capabilityNames(),
+			Cgroup:       &features.Cgroup{V1: new(true), V2: new(true), Systemd: new(false), SystemdUser: new(false), Rdma: new(true)},
+			Seccomp: &features.Seccomp{Enabled: new(true), Actions: seccomp.KnownActions(), Operators: seccomp.KnownOperators(),
+				Archs: seccomp.KnownArchs(), KnownFlags: seccomp.KnownFlags(), SupportedFlags: seccomp.SupportedFlags()},
+			Apparmor:        &features.Apparmor{Enabled: new(handles(specs.Spec{Process: &specs.Process{ApparmorProfile: "x"}}))},
+			Selinux:         &features.Selinux{Enabled: new(handles(specs.Spec{Process: &specs.Process{SelinuxLabel: "x"}}))},
+			IntelRdt:        &features.IntelRdt{Enabled: new(true), Schemata: new(true), Monitoring: new(true)},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: new(true)}},
+			NetDevices:      &features.NetDevices{Enabled: new(true)},
+		},
+	}
+	for _, kind := range hookKinds(new(specs.Hooks)) {
+		f.Hooks = append(f.Hooks, kind.name)
+	}
+	for _, t := range namespaceTypes {
+		f.Linux.Namespaces = append(f.Linux.Namespaces, string(t.name))
+	}
+	if commit != "" {
+		f.Annotations["corten.commit"] = commit
+	}
+	if v := seccomp.Version(); v != "" {
+		f.Annotations["io.github.seccomp.libseccomp.version"] = v
+	}
+	return f
+}
+
+// handles reports whether nothing the document asks for is refused as not
+// supported.
+func handles(s specs.Spec) bool { return unsupported(&s) == nil }
+
+func capabilityNames() []string {
 	names := make([]string, len(plan.Capabilities))
 	for i, n := range plan.Capabilities {
 		names[i] = "CAP_" + n
 	}
 	slices.Sort(names)
-	return &features.Features{
-		OCIVersionMin: "1.0.0",
-		OCIVersionMax: "1.3.0",
-		Hooks:         []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"},
-		MountOptions:  rootfs.OptionNames(),
-		Linux: &features.Linux{
-			Namespaces:   []string{"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"},
-			Capabilities: names,
-			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &no},
-			Seccomp: &features.Seccomp{Enabled: &yes, Actions: seccomp.KnownActions(), Operators: seccomp.KnownOperators(),
-				Archs: seccomp.KnownArchs(), KnownFlags: seccomp.KnownFlags(), SupportedFlags: seccomp.SupportedFlags()},
-			Apparmor:        &features.Apparmor{Enabled: &no},
-			Selinux:         &features.Selinux{Enabled: &no},
-			IntelRdt:        &features.IntelRdt{Enabled: &no},
-			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
-		},
-	}
+	return names
 }

@@ -72,17 +72,28 @@ func hookTimeout(h *specs.Hook) int {
 	return *h.Timeout
 }
 
+// hookKind is one of the lists of /hooks.
+type hookKind struct {
+	name string
+	list []specs.Hook
+}
+
+// hookKinds are the six of them, in the order they run in.
+func hookKinds(h *specs.Hooks) [6]hookKind {
+	return [...]hookKind{{"prestart", h.Prestart}, {"createRuntime", h.CreateRuntime}, {"createContainer", h.CreateContainer}, //nolint:staticcheck // prestart is deprecated, and used
+		{"startContainer", h.StartContainer}, {"poststart", h.Poststart}, {"poststop", h.Poststop}}
+}
+
 // checkHooks looks for the hooks' programs before anything is made. That of
 // startContainer is a path of the container.
 func checkHooks(spec *specs.Spec) error {
 	if spec.Hooks == nil {
 		return nil
 	}
-	h := spec.Hooks
-	for _, kind := range [...]struct {
-		name string
-		list []specs.Hook
-	}{{"prestart", h.Prestart}, {"createRuntime", h.CreateRuntime}, {"createContainer", h.CreateContainer}, {"poststart", h.Poststart}, {"poststop", h.Poststop}} { //nolint:staticcheck // prestart is deprecated, and used
+	for _, kind := range hookKinds(spec.Hooks) {
+		if kind.name == "startContainer" {
+			continue
+		}
 		for i := range kind.list {
 			if err := mayExecute(kind.list[i].Path); err != nil {
 				return &plan.Error{At: plan.At("/hooks").Field(kind.name).Index(i).Field("path"), Op: "access " + kind.list[i].Path, Err: err}

@@ -131,17 +131,6 @@ func checkForeign(at plan.Pointer, ns *specs.LinuxNamespace, fd int) error {
 	return nil
 }
 
-// namespaceFile is the name in /proc/PID/ns.
-func namespaceFile(t specs.LinuxNamespaceType) string {
-	switch t {
-	case specs.NetworkNamespace:
-		return "net"
-	case specs.MountNamespace:
-		return "mnt"
-	}
-	return string(t)
-}
-
 // checkIdentity wants mappings for the runtime's own user namespace to be what
 // they are there: every id is itself.
 func checkIdentity(l *specs.Linux) error {

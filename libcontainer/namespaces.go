@@ -11,27 +11,37 @@ import (
 	"corten/nsenter/plan"
 )
 
-// namespaceFlag is the CLONE_NEW* flag of a namespace type of the spec.
+// namespaceTypes are the types of the spec, each with its CLONE_NEW* flag and
+// its name in /proc/PID/ns.
+var namespaceTypes = [...]struct {
+	name specs.LinuxNamespaceType
+	flag uint64
+	file string
+}{
+	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP, "cgroup"}, {specs.IPCNamespace, unix.CLONE_NEWIPC, "ipc"},
+	{specs.MountNamespace, unix.CLONE_NEWNS, "mnt"}, {specs.NetworkNamespace, unix.CLONE_NEWNET, "net"},
+	{specs.PIDNamespace, unix.CLONE_NEWPID, "pid"}, {specs.TimeNamespace, unix.CLONE_NEWTIME, "time"},
+	{specs.UserNamespace, unix.CLONE_NEWUSER, "user"}, {specs.UTSNamespace, unix.CLONE_NEWUTS, "uts"},
+}
+
+// namespaceFlag is the CLONE_NEW* flag of a type; 0 if the spec has none such.
 func namespaceFlag(t specs.LinuxNamespaceType) uint64 {
-	switch t {
-	case specs.PIDNamespace:
-		return unix.CLONE_NEWPID
-	case specs.NetworkNamespace:
-		return unix.CLONE_NEWNET
-	case specs.MountNamespace:
-		return unix.CLONE_NEWNS
-	case specs.IPCNamespace:
-		return unix.CLONE_NEWIPC
-	case specs.UTSNamespace:
-		return unix.CLONE_NEWUTS
-	case specs.UserNamespace:
-		return unix.CLONE_NEWUSER
-	case specs.CgroupNamespace:
-		return unix.CLONE_NEWCGROUP
-	case specs.TimeNamespace:
-		return unix.CLONE_NEWTIME
+	for i := range namespaceTypes {
+		if namespaceTypes[i].name == t {
+			return namespaceTypes[i].flag
+		}
 	}
-	panic("libcontainer: namespace type " + string(t) + " was not validated")
+	return 0
+}
+
+// namespaceFile is the name of a type in /proc/PID/ns.
+func namespaceFile(t specs.LinuxNamespaceType) string {
+	for i := range namespaceTypes {
+		if namespaceTypes[i].name == t {
+			return namespaceTypes[i].file
+		}
+	}
+	return ""
 }
 
 // namespaces is how the container's namespaces come about.

@@ -197,7 +197,7 @@ func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
 	b.Signals(payload)
 	b.Prctl(payload, unix.PR_SET_PDEATHSIG, 0)
 	if reap {
-		b.Reap(plan.At("/annotations").Field("corten.init"))
+		b.Reap(plan.At("/annotations").Field(initAnnotation))
 	}
 	// The last call before execve: no descriptor of the host can be left.
 	// Defence against CVE-2024-21626.

@@ -231,13 +231,14 @@ func (r *Root) label(fs plan.Slot, o *options) {
 // labelOption is the mount option of the label: context, or what crun's
 // annotation says (mount(8), "context=").
 func (r *Root) labelOption() string {
-	if name := r.spec.Annotations[contextAnnotation]; name != "" {
+	if name := r.spec.Annotations[ContextAnnotation]; name != "" {
 		return name
 	}
 	return "context"
 }
 
-const contextAnnotation = "run.oci.mount_context_type"
+// ContextAnnotation names the mount option that /linux/mountLabel becomes.
+const ContextAnnotation = "run.oci.mount_context_type"
 
 // labelRoot labels the root of a file system that takes no label as option.
 func (r *Root) labelRoot(mnt plan.Slot) {
@@ -265,6 +266,6 @@ func (r *Root) checkLabel() error {
 	case "context", "fscontext", "defcontext", "rootcontext":
 		return nil
 	}
-	return &plan.Error{At: plan.At("/annotations").Field(contextAnnotation),
+	return &plan.Error{At: plan.At("/annotations").Field(ContextAnnotation),
 		Err: errors.New("want context, fscontext, defcontext or rootcontext, got " + strings.ToValidUTF8(r.labelOption(), "?"))}
 }

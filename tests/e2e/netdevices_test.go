@@ -231,11 +231,10 @@ func TestNetworkDevicesComeBackWhenCreateFails(t *testing.T) {
 		edit bundle.Edit
 		want string
 	}{
-		"program":   {bundle.Args("/no/such/program"), "no such file"},
-		"sysctl":    {func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"net.no.such": "1"} }, "/linux/sysctl/net.no.such"},
-		"hook":      {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}} }, "createRuntime"},
-		"poststart": {func(s *specs.Spec) { s.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/false"}}} }, "poststart"},
-		"bridge":    {netDevices("eth1", "a0", "zbridge", ""), "/linux/netDevices/zbridge"},
+		"program": {bundle.Args("/no/such/program"), "no such file"},
+		"sysctl":  {func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"net.no.such": "1"} }, "/linux/sysctl/net.no.such"},
+		"hook":    {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}} }, "createRuntime"},
+		"bridge":  {netDevices("eth1", "a0", "zbridge", ""), "/linux/netDevices/zbridge"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNetwork(t, twoDevices+"\nlink add zbridge type bridge")
