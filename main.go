@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -217,9 +216,12 @@ func defaultRoot() string {
 	return filepath.Join(dir, "corten")
 }
 
-// userNamespace says whether ids are mapped (user_namespaces(7)).
+// initialUsers is the inode number of the initial user namespace (PROC_USER_INIT_INO
+// of the kernel's proc_ns.h). Its id map is no proof of it: any may have the same.
+const initialUsers = 0xEFFFFFFD
+
+// userNamespace says whether corten runs in a user namespace that is not the host's.
 func userNamespace() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	words := strings.Fields(string(text))
-	return err == nil && !(len(words) == 3 && words[0] == "0" && words[1] == "0" && words[2] == "4294967295")
+	var st unix.Stat_t
+	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != initialUsers
 }

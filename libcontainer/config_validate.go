@@ -52,7 +52,7 @@ func validateVersion(v string) error {
 	core, build, hasBuild := strings.Cut(v, "+")
 	core, suffix, hasSuffix := strings.Cut(core, "-")
 	numbers := strings.Split(core, ".")
-	ok := len(numbers) == 3 && (!hasBuild || validSuffix(build)) && (!hasSuffix || validSuffix(suffix))
+	ok := len(numbers) == 3 && (!hasBuild || validSuffix(build)) && (!hasSuffix || validSuffix(suffix) && !leadingZero(suffix))
 	for _, n := range numbers {
 		ok = ok && n != "" && strings.Trim(n, "0123456789") == "" && (n == "0" || n[0] != '0')
 	}
@@ -72,6 +72,16 @@ func validSuffix(s string) bool {
 		}
 	}
 	return true
+}
+
+// leadingZero reports whether a number among the parts has one.
+func leadingZero(s string) bool {
+	for part := range strings.SplitSeq(s, ".") {
+		if len(part) > 1 && part[0] == '0' && strings.Trim(part, "0123456789") == "" {
+			return true
+		}
+	}
+	return false
 }
 
 func isAlnum(r rune) bool {

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"cmp"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -152,6 +153,10 @@ func validateIDs(at plan.Pointer, ids []specs.LinuxIDMapping) error {
 				return refuse(at.Field("hostID"), "overlaps mapping %d", j)
 			}
 		}
+	}
+	// user_namespaces(7): one write of less than a page.
+	if len(ids) > 100 && len(mapText(ids)) >= os.Getpagesize() {
+		return refuse(at, "as text %d bytes, of which the kernel takes less than %d", len(mapText(ids)), os.Getpagesize())
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -211,15 +210,7 @@ func TestAUserNamespaceHasItsMappings(t *testing.T) {
 // own100000 gives the rootfs to the ids mapped to root.
 func own100000(t *testing.T, b *bundle.Bundle) {
 	t.Helper()
-	filepath.Walk(b.Rootfs(), func(path string, _ os.FileInfo, err error) error {
-		if err == nil {
-			err = os.Lchown(path, 100000, 100000)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return nil
-	})
+	ownRootfs(t, b, 100000, 100000)
 }
 
 func TestDevicesWorkInAUserNamespace(t *testing.T) {
