@@ -17,7 +17,7 @@ COMMIT  ?= $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/de
 ARCH  := $(shell $(GO) env GOARCH)
 TAGS  := urfave_cli_no_docs
 FLAGS := -trimpath -buildvcs=false -tags $(TAGS) -ldflags '-s -w -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT)'
-PARTS := nsenter/executor_$(ARCH).elf seccomp/compiler_$(ARCH).elf
+PARTS := nsenter/executor_$(ARCH).elf seccomp/compiler_$(ARCH).elf cgroups/scope_$(ARCH).elf
 
 all: corten
 
@@ -28,6 +28,7 @@ corten: parts
 parts: deps
 	@$(MAKE) --no-print-directory -s -C nsenter/executor ../executor_$(ARCH).elf
 	@$(MAKE) --no-print-directory -s -C seccomp/compiler
+	@$(MAKE) --no-print-directory -s -C cgroups/scope
 
 deps:
 	@./build-deps.sh build
@@ -59,5 +60,6 @@ clean:
 	rm -rf corten build
 	@$(MAKE) --no-print-directory -C nsenter/executor clean
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
+	@$(MAKE) --no-print-directory -C cgroups/scope clean
 
 .PHONY: all corten parts deps demo test mutate bench install clean

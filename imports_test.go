@@ -11,14 +11,15 @@ import (
 
 // arrows are the only imports of corten's packages among themselves.
 var arrows = map[string][]string{
-	"corten":       {"libcontainer", "signals", "seccomp", "nsenter/plan"},
-	"libcontainer": {"rootfs", "seccomp", "cgroups", "nsenter", "nsenter/plan", "signals"},
-	"rootfs":       {"nsenter/plan"},
-	"seccomp":      {"nsenter/plan"},
-	"cgroups":      {"nsenter/plan"},
-	"nsenter":      {"nsenter/plan"},
-	"nsenter/plan": nil,
-	"signals":      nil,
+	"corten":          {"libcontainer", "signals", "seccomp", "nsenter/plan"},
+	"libcontainer":    {"rootfs", "seccomp", "cgroups", "nsenter", "nsenter/plan", "signals"},
+	"rootfs":          {"nsenter/plan"},
+	"seccomp":         {"nsenter/plan"},
+	"cgroups":         {"nsenter/plan", "nsenter/program"},
+	"nsenter":         {"nsenter/plan"},
+	"nsenter/plan":    nil,
+	"nsenter/program": nil,
+	"signals":         nil,
 }
 
 func TestImportArrows(t *testing.T) {

@@ -184,7 +184,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log", Usage: "append log lines to `FILE` (default: stderr)"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`FORMAT` of log lines: text or json"},
 		&cli.BoolFlag{Name: "debug", Usage: "log warnings at once, also when the command fails"},
-		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "make cgroups through systemd (not there yet: create and run refuse it)"},
+		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroup: linux.cgroupsPath is \"slice:prefix:name\""},
 		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "`WHEN` limits may be left out for lack of permission: true, false or auto"},
 		&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"},
 	}

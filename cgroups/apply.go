@@ -41,6 +41,13 @@ func (p *Plan) Apply() (_ *Cgroup, err error) {
 			c.Close()
 		}
 	}()
+	if p.Unit != nil {
+		// systemd makes the cgroup, on v1 those it knows; the rest is as ever.
+		if c.holder, err = startUnit(p.Unit, strings.TrimPrefix(p.Dirs[0].Path, p.Dirs[0].Mount)); err != nil {
+			return nil, err
+		}
+		c.unit = p.Unit
+	}
 	existed := make([]bool, len(p.Dirs))
 	for i := range p.Dirs {
 		m := maker{p, &p.Dirs[i], c}
@@ -112,12 +119,12 @@ func (m *maker) leaf(root int, above, name string) (existed bool, err error) {
 		return false, err
 	}
 	m.c.add(m.d.Path, fd, m.d.V2)
-	if !made {
+	if !made && m.p.Unit == nil {
 		last := &Cgroup{Paths: []string{m.d.Path}, dirs: []dir{{fd, m.d.V2}}}
 		if err := last.vacant(); err != nil {
 			return true, &plan.Error{At: placeAt(), Op: m.d.Path, Err: err}
 		}
-	} else if above != "" { // right below the root nothing is frozen by inheritance
+	} else if made && above != "" { // right below the root nothing is frozen by inheritance
 		if frozen, err := frozen(fd, m.d.V2); err == nil && frozen {
 			return false, &plan.Error{At: placeAt(), Op: m.d.Path, Err: ErrFrozen}
 		}
@@ -290,4 +297,9 @@ func (c *Cgroup) undo() {
 		rmdir(c.Created[i])
 	}
 	c.Created = nil
+	if c.unit != nil {
+		c.holder.release()
+		_ = c.unit.Stop()
+		c.unit, c.holder = nil, nil
+	}
 }

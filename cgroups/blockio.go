@@ -72,8 +72,8 @@ func (p *Plan) weightRow(at plan.Pointer, device, field string, value *uint16, h
 	other := row
 	switch {
 	case v2:
-		// io.weight is 1…10000: runc's line through (10, 1) and (1000, 10000).
-		other.Controller, other.File, other.Value = "io", "io.weight", device+strconv.Itoa(1+(max(int(*value), 10)-10)*9999/990)
+
+		other.Controller, other.File, other.Value = "io", "io.weight", device+strconv.Itoa(ioWeight(*value))
 		row.Controller, row.File = "io", "io.bfq.weight"
 		row.Else = &other
 	case leaf:
@@ -107,3 +107,6 @@ func (p *Plan) throttleRow(at plan.Pointer, v1, v2 string, d *specs.LinuxThrottl
 	p.Rows = append(p.Rows, row)
 	return nil
 }
+
+// ioWeight maps 10…1000 to io.weight's 1…10000 as runc does it.
+func ioWeight(weight uint16) int { return 1 + (max(int(weight), 10)-10)*9999/990 }

@@ -17,6 +17,9 @@ type Cgroup struct {
 	Paths   []string // absolute, v1 with the freezer first, v2 last; all the later commands need
 	Created []string // those that Apply made, the ones above Paths included, in that order
 	dirs    []dir    // of Paths; shorter until used
+
+	unit   *Unit        // whose cgroup it is
+	holder *placeholder // in it until Close
 }
 
 type dir struct {
@@ -34,7 +37,8 @@ func Open(paths []string, created ...string) *Cgroup {
 	return c
 }
 
-// Close closes the descriptors; they come back when needed.
+// Close closes the descriptors; they come back when needed. What held the
+// place of the container in a new unit goes.
 func (c *Cgroup) Close() {
 	for i := range c.dirs {
 		if c.dirs[i].fd >= 0 {
@@ -42,6 +46,8 @@ func (c *Cgroup) Close() {
 		}
 		c.dirs[i].fd = -1
 	}
+	c.holder.release()
+	c.holder = nil
 }
 
 func (c *Cgroup) add(path string, fd int, v2 bool) {

@@ -21,6 +21,7 @@ type Plan struct {
 	Controllers []string
 	Optional    bool           // without permission to make cgroups, go without
 	Ignored     []plan.Pointer // fields asked for that the kernel no longer has
+	Unit        *Unit          // made by systemd around the container; nil: the cgroups are made here
 	rootless    bool
 }
 
@@ -89,7 +90,12 @@ func Compile(spec *specs.Spec, id string, h *Host) (*Plan, error) {
 			r = spec.Linux.Resources
 		}
 	}
-	place := asked
+	place, err := asked, error(nil)
+	if h.Systemd {
+		if p.Unit, place, err = compileUnit(spec, id, h); err != nil {
+			return nil, err
+		}
+	}
 	if place == "" {
 		place = id
 	}
@@ -123,8 +129,12 @@ func Compile(spec *specs.Spec, id string, h *Host) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Optional = h.Rootless && asked == "" && !limited
-	return p, nil
+	p.Optional = h.Rootless && asked == "" && !limited && !h.Systemd
+	if p.Unit != nil {
+		p.Unit.limits(at, r, h.Mode == Unified)
+		err = p.Unit.annotations(spec.Annotations)
+	}
+	return p, err
 }
 
 func placeAt() plan.Pointer { return plan.Pointer{}.Field("linux").Field("cgroupsPath") }

@@ -105,6 +105,9 @@ func (p *Plan) compileDevices(at plan.Pointer, rules []specs.LinuxDeviceCgroup, 
 			d.apply(rule, true)
 		}
 	}
+	if p.Unit != nil {
+		p.Unit.devices(at, d)
+	}
 	dir, v2 := h.holder("devices"), false
 	if dir < 0 && p.Into >= 0 {
 		dir, v2 = p.Into, true

@@ -48,6 +48,8 @@ type Host struct {
 	Hierarchies []Hierarchy // v1 with the freezer first, v2 last
 	Controllers []string    // of the v2 hierarchy, those its root offers
 	Rootless    bool        // without privilege: a cgroup nobody asked for may be refused
+	Systemd     bool        // places containers, in units of theirs
+	Manager     string      // the cgroup of the user's systemd; "" for the system's
 }
 
 // Probe finds the mounted hierarchies. Where v2 is all there is that takes a
@@ -206,4 +208,13 @@ func Unescape(s string) string {
 		return s
 	}
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+// UseSystemd makes systemd the one who places containers: the system's, or the
+// user's if the runtime is without privilege.
+func (h *Host) UseSystemd() (err error) {
+	if h.Systemd = true; h.Rootless {
+		h.Manager, err = manager()
+	}
+	return err
 }

@@ -57,9 +57,6 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if r.SystemdCgroup {
-		return nil, nil, errors.New("--systemd-cgroup: the systemd cgroup driver is not supported yet")
-	}
 	if config.Process == nil {
 		return nil, nil, &plan.Error{At: plan.At("/process"), Err: errors.New("process property must not be empty")}
 	}

@@ -55,6 +55,11 @@ func (r *Runtime) probe(config *Config) (*Host, error) {
 	if r.Rootless == "true" || r.Rootless == "false" {
 		h.Cgroups.Rootless = r.Rootless == "true"
 	}
+	if r.SystemdCgroup {
+		if err := h.Cgroups.UseSystemd(); err != nil {
+			return nil, err
+		}
+	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&header, &data[0]); err != nil {

@@ -22,6 +22,7 @@ import (
 //
 //	cgroup /sys/fs/cgroup/memory/outer/box
 //	parent /sys/fs/cgroup/memory/outer
+//	unit system box.scope                   of which manager, system or user
 //	netdevs 4:4026531840                    the network namespace of the devices
 //	netdev eth1 ct8a6… up 0218…             a device, see journalNetDevices
 //	arrived ct8a6… 2                        its index in the container
@@ -36,6 +37,9 @@ func (c *container) journal(compiled *Compiled) error {
 			b.WriteString("parent " + parent + "\n")
 		}
 		b.WriteString("cgroup " + dir.Path + "\n")
+	}
+	if u := compiled.Cgroup.Unit; u != nil {
+		b.WriteString("unit " + u.Manager() + " " + u.Name + "\n")
 	}
 	b.WriteString(journalNetDevices(compiled.netDevices))
 	b.WriteString(compiled.resctrl.journal())
@@ -80,6 +84,7 @@ func missingParents(dir cgroups.Dir) (parents []string) {
 // journaled is what a journal says.
 type journaled struct {
 	cgroups, parents []string
+	unit             *cgroups.Unit // of systemd; nil: none
 	from             string      // the network namespace of the devices
 	devices          []returning // as journalNetDevices has them
 	resctrl          []resctrlDir
@@ -103,6 +108,9 @@ func (c *container) journaled() (j journaled, err error) {
 			j.cgroups = append(j.cgroups, rest)
 		case "parent":
 			j.parents = append(j.parents, rest)
+		case "unit":
+			manager, name, _ := strings.Cut(rest, " ")
+			j.unit = &cgroups.Unit{Name: name, User: manager == "user"}
 		case "netdevs":
 			j.from = rest
 		case "netdev":
@@ -138,6 +146,11 @@ func (r *Runtime) undo(c *container) error {
 		err := kill(pidfd)
 		unix.Close(pidfd)
 		if err != nil {
+			return err
+		}
+	}
+	if j.unit != nil {
+		if err := j.unit.Stop(); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command scope asks systemd for the units of containers. corten carries it
+// and runs it only for the systemd cgroup driver: D-Bus costs half a
+// millisecond at every start of a program that can speak it.
+//
+//	scope (system|user) start NAME.scope   then stays in the scope until its input ends
+//	scope (system|user) set UNIT
+//	scope (system|user) stop UNIT
+//	scope (system|user) manager            where the manager itself is
+//
+// Properties are lines of the input, up to an empty one: Name=value, a value
+// being a variant in D-Bus's text format; that of DeviceAllow is "NAME ACCESS,
+// NAME ACCESS", for the format has no structures. The answer is one line: "ok" and,
+// for start and manager, the path of the cgroup; or "error" and what failed.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+)
+
+// deadline is for all that one run asks of systemd.
+const deadline = 30 * time.Second
+
+func main() {
+	input := bufio.NewReader(os.Stdin)
+	path, err := run(input)
+	if err != nil {
+		fmt.Println("error", strings.ReplaceAll(explain(err), "\n", " "))
+		os.Exit(1)
+	}
+	fmt.Println("ok", path)
+	// A scope without processes ends: stay until the container's is there.
+	_, _ = io.Copy(io.Discard, input)
+}
+
+func run(input *bufio.Reader) (path string, err error) {
+	if len(os.Args) < 3 {
+		return "", errors.New("not to be run by hand")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	properties, err := read(input)
+	if err != nil {
+		return "", err
+	}
+	conn, err := connect(ctx, os.Args[1] == "user")
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	switch verb, unit := os.Args[2], os.Args[len(os.Args)-1]; verb {
+	case "start":
+		return start(ctx, conn, unit, properties)
+	case "set":
+		return "", conn.SetUnitPropertiesContext(ctx, unit, true, properties...)
+	case "stop":
+		return "", stop(ctx, conn, unit)
+	case "manager":
+		text, err := conn.GetManagerProperty("ControlGroup")
+		return strings.Trim(text, `"`), err
+	}
+	return "", errors.New("unknown verb " + os.Args[2])
+}
+
+// connect reaches the manager itself where that is allowed, which needs no
+// message bus, else through the bus.
+func connect(ctx context.Context, user bool) (*systemd.Conn, error) {
+	sockets := []string{"/run/systemd/private", "/run/dbus/system_bus_socket"}
+	if user {
+		dir := os.Getenv("XDG_RUNTIME_DIR")
+		if dir == "" {
+			dir = fmt.Sprint("/run/user/", os.Getuid())
+		}
+		sockets = []string{dir + "/systemd/private", dir + "/bus"}
+	}
+	var failures []error
+	for i, socket := range sockets {
+		conn, err := systemd.NewConnection(func() (*dbus.Conn, error) { return dial(ctx, socket, i > 0) })
+		if err == nil {
+			return conn, nil
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", socket, err))
+	}
+	return nil, errors.Join(failures...)
+}
+
+func dial(ctx context.Context, socket string, bus bool) (*dbus.Conn, error) {
+	conn, err := dbus.Dial("unix:path="+socket, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(fmt.Sprint(os.Getuid()))}); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	if bus {
+		if err := conn.Hello(); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+func read(input *bufio.Reader) (list []systemd.Property, err error) {
+	for {
+		line, err := input.ReadString('\n')
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" || err != nil {
+			return list, nil
+		}
+		name, text, _ := strings.Cut(line, "=")
+		value, err := variant(name, text)
+		if err != nil {
+			return nil, fmt.Errorf("property %s: %w", name, err)
+		}
+		list = append(list, systemd.Property{Name: name, Value: value})
+	}
+}
+
+func variant(name, text string) (dbus.Variant, error) {
+	if name != "DeviceAllow" {
+		return dbus.ParseVariant(text, dbus.Signature{})
+	}
+	type rule struct{ Name, Access string }
+	var list []rule
+	for part := range strings.SplitSeq(text, ", ") {
+		device, access, _ := strings.Cut(part, " ")
+		list = append(list, rule{device, access})
+	}
+	return dbus.MakeVariant(list), nil
+}
+
+// start makes the scope around this process. A unit of that name that failed
+// once is forgotten first.
+func start(ctx context.Context, conn *systemd.Conn, unit string, properties []systemd.Property) (string, error) {
+	// 0 is who asks: systemd may be in another PID namespace.
+	properties = append(properties, systemd.PropPids(0))
+	err := job(ctx, func(done chan<- string) error {
+		_, err := conn.StartTransientUnitContext(ctx, unit, "fail", properties, done)
+		return err
+	})
+	if is(err, "org.freedesktop.systemd1.UnitExists") && dead(ctx, conn, unit) {
+		_ = conn.ResetFailedUnitContext(ctx, unit)
+		err = job(ctx, func(done chan<- string) error {
+			_, err := conn.StartTransientUnitContext(ctx, unit, "fail", properties, done)
+			return err
+		})
+	}
+	if err != nil {
+		return "", err
+	}
+	property, err := conn.GetUnitTypePropertyContext(ctx, unit, "Scope", "ControlGroup")
+	if err != nil {
+		return "", err
+	}
+	path, _ := property.Value.Value().(string)
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", err
+	}
+	if path == "" || !strings.Contains(string(own), ":"+path+"\n") {
+		return "", errors.New("systemd says the scope is at " + path + ", where its process is not")
+	}
+	return path, nil
+}
+
+func dead(ctx context.Context, conn *systemd.Conn, unit string) bool {
+	property, err := conn.GetUnitPropertyContext(ctx, unit, "ActiveState")
+	if err != nil {
+		return false
+	}
+	state, _ := property.Value.Value().(string)
+	return state == "failed" || state == "inactive"
+}
+
+func stop(ctx context.Context, conn *systemd.Conn, unit string) error {
+	err := job(ctx, func(done chan<- string) error {
+		_, err := conn.StopUnitContext(ctx, unit, "replace", done)
+		return err
+	})
+	_ = conn.ResetFailedUnitContext(ctx, unit)
+	if is(err, "org.freedesktop.systemd1.NoSuchUnit") {
+		return nil
+	}
+	return err
+}
+
+// job waits for the end of what it starts.
+func job(ctx context.Context, start func(done chan<- string) error) error {
+	done := make(chan string, 1)
+	if err := start(done); err != nil {
+		return err
+	}
+	select {
+	case result := <-done:
+		if result != "done" {
+			return errors.New("the job ended as " + result)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func is(err error, name string) bool {
+	var e dbus.Error
+	return errors.As(err, &e) && e.Name == name
+}
+
+func explain(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "systemd did not answer within " + deadline.String()
+	}
+	return err.Error()
+}

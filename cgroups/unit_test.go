@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroups
+
+import (
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func systemdHost(h *Host) *Host {
+	h.Systemd = true
+	return h
+}
+
+func unitOf(t *testing.T, h *Host, spec *specs.Spec) (*Plan, string) {
+	t.Helper()
+	p, err := Compile(spec, "ID", systemdHost(h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, property := range p.Unit.Properties {
+		lines = append(lines, property.Name+"="+property.Value)
+	}
+	return p, strings.Join(lines, "\n")
+}
+
+func TestUnitNamesAndPlaces(t *testing.T) {
+	for _, test := range []struct{ path, unit, dir string }{
+		{"", "corten-ID.scope", "/system.slice/corten-ID.scope"},
+		{"system.slice:docker:0123", "docker-0123.scope", "/system.slice/docker-0123.scope"},
+		{"machine.slice:libpod:0123", "libpod-0123.scope", "/machine.slice/libpod-0123.scope"},
+		{"kubepods-burstable-pod12_3.slice:cri-containerd:x", "cri-containerd-x.scope",
+			"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12_3.slice/cri-containerd-x.scope"},
+		{":crio:x", "crio-x.scope", "/system.slice/crio-x.scope"},
+		{"-:a:b", "a-b.scope", "/a-b.scope"},
+		{"-.slice::b", "b.scope", "/b.scope"},
+	} {
+		p, _ := unitOf(t, unifiedHost(), &specs.Spec{Linux: &specs.Linux{CgroupsPath: test.path}})
+		if p.Unit.Name != test.unit || p.Dirs[0].Path != "/sys/fs/cgroup"+test.dir {
+			t.Errorf("%q: %s at %s", test.path, p.Unit.Name, p.Dirs[0].Path)
+		}
+	}
+	for _, bad := range []string{"/a/b", "a:b", "a:b:c:d", "a.service:b:c", "a--b.slice:b:c", "-a.slice:b:c", "a-.slice:b:c", ".slice:b:c",
+		"a/b.slice:b:c", "system.slice:b:c d", "system.slice:../b:c", "system.slice:b:" + strings.Repeat("c", 250)} {
+		if _, err := Compile(&specs.Spec{Linux: &specs.Linux{CgroupsPath: bad}}, "ID", systemdHost(unifiedHost())); err == nil ||
+			!strings.HasPrefix(err.Error(), "config.json#/linux/cgroupsPath: ") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	h := unifiedHost()
+	h.Rootless, h.Manager = true, "/user.slice/user-1000.slice/user@1000.service"
+	p, _ := unitOf(t, h, &specs.Spec{})
+	if p.Dirs[0].Path != "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/user.slice/corten-ID.scope" || !p.Unit.User {
+		t.Errorf("rootless: %s", p.Dirs[0].Path)
+	}
+}
+
+const unitStart = `Description="libcontainer container ID"
+Slice="system.slice"
+Delegate=true
+DefaultDependencies=false
+CPUAccounting=true
+MemoryAccounting=true
+TasksAccounting=true
+`
+
+const unitDevices = `DeviceAllow=char-* m, block-* m, /dev/char/1:3 rwm, /dev/char/1:7 rwm, /dev/char/1:5 rwm, /dev/char/1:8 rwm, ` +
+	`/dev/char/1:9 rwm, /dev/char/5:0 rwm, /dev/char/5:2 rwm, char-136 rwm, /dev/char/10:200 rwm
+DevicePolicy="strict"
+`
+
+func TestUnitProperties(t *testing.T) {
+	r := everything()
+	r.BlockIO = &specs.LinuxBlockIO{Weight: ptr(uint16(500))}
+	_, got := unitOf(t, unifiedHost(append(allV2, "x")...), &specs.Spec{Linux: &specs.Linux{Resources: r}, Annotations: map[string]string{
+		"org.systemd.property.TimeoutStopUSec": "uint64 10000000", "org.systemd.property.KillSignal": "15", "org.systemd.property.RuntimeMaxSec": "double 1.5", "other": "x"}})
+	if want := unitStart + "IOAccounting=true\n" + unitDevices + `MemoryMax=uint64 10485760
+MemoryLow=uint64 4194304
+MemorySwapMax=uint64 10485760
+CPUWeight=uint64 100
+CPUQuotaPeriodUSec=uint64 100000
+CPUQuotaPerSecUSec=uint64 500000
+AllowedCPUs=[byte 0x3]
+AllowedMemoryNodes=[byte 0x1]
+TasksMax=uint64 50
+IOWeight=uint64 4950
+KillSignal=15
+RuntimeMaxUSec=uint64 1500000
+TimeoutStopUSec=uint64 10000000`; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	r.BlockIO = nil
+	_, got = unitOf(t, legacyHost(), &specs.Spec{Linux: &specs.Linux{Resources: r}})
+	if want := unitStart + "BlockIOAccounting=true\n" + unitDevices + `MemoryLimit=uint64 10485760
+CPUShares=uint64 1024
+CPUQuotaPeriodUSec=uint64 100000
+CPUQuotaPerSecUSec=uint64 500000
+TasksMax=uint64 50`; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	_, got = unitOf(t, unifiedHost(allV2...), &specs.Spec{Linux: &specs.Linux{Resources: &specs.LinuxResources{
+		Memory: &specs.LinuxMemory{Limit: ptr(int64(-1))}, CPU: &specs.LinuxCPU{Quota: ptr(int64(-1)), Cpus: "0,9"}, Pids: &specs.LinuxPids{Limit: ptr(int64(-1))}}}})
+	if want := unitStart + "IOAccounting=true\n" + unitDevices + `MemoryMax=` + infinity + `
+MemorySwapMax=` + infinity + `
+CPUQuotaPerSecUSec=` + infinity + `
+AllowedCPUs=[byte 0x1, 0x2]
+TasksMax=` + infinity; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// C13, CVE-2024-3154: what would run programs or give the cgroup away never
+// reaches systemd.
+func TestUnitAnnotationsAreOnAList(t *testing.T) {
+	for name, value := range map[string]string{"ExecStartPre": "[('/bin/sh', ['sh'], false)]", "ExecStop": "''", "Delegate": "false", "Slice": "'x.slice'", "PIDs": "[uint32 1]",
+		"DeviceAllow": "[('/dev/sda','rwm')]", "DevicePolicy": "'auto'", "": "1", "Description": "'a\nExecStop=b'", "TimeoutStopSec": "soon", "RuntimeMaxSec": ""} {
+		_, err := Compile(&specs.Spec{Annotations: map[string]string{annotation + name: value}}, "ID", systemdHost(unifiedHost()))
+		if err == nil || !strings.HasPrefix(err.Error(), "config.json#/annotations/"+annotation+name+": ") {
+			t.Errorf("%s=%s: %v", name, value, err)
+		}
+	}
+}
