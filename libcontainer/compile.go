@@ -143,8 +143,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	// Namespaces.
 	c.enter(b, spec, &n, host)
 	if !o.NoNewKeyring {
-		b.KeyctlSession(payload, "")
-		b.Tolerate("ENOSYS", "EPERM", "EACCES", "EDQUOT")
+		compileKeyring(b)
 	}
 	if n.fresh&unix.CLONE_NEWNET != 0 {
 		compileLoopback(b, namespaceAt(spec, unix.CLONE_NEWNET))

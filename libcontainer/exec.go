@@ -164,8 +164,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	}
 	b.Setsid(payload)
 	if !o.noNewKeyring {
-		b.KeyctlSession(payload, "")
-		b.Tolerate("ENOSYS", "EPERM", "EACCES", "EDQUOT")
+		compileKeyring(b)
 	}
 	root := b.Slot()
 	b.Openat2(plan.At("/root"), plan.Cwd, "/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, 0, root)

@@ -28,6 +28,17 @@ type process struct {
 	sets      capabilitySets
 }
 
+// compileKeyring leaves the caller's session keyring, in which his keys are, for
+// an anonymous one, which no other container can join (security.md I6). A quota
+// may refuse it, and a filter around corten: no reason not to start.
+func compileKeyring(b *plan.Builder) {
+	at := plan.At("/process")
+	b.KeyctlSession(at, "")
+	b.Tolerate("ENOSYS", "EPERM", "EACCES", "EDQUOT")
+	b.Warn(at, "the payload keeps the caller's session keyring")
+	b.Else()
+}
+
 // compileCwdTarget finds process.cwd below the root in slot root. For a container
 // it is made if it is missing; for an exec it must be there.
 func (p *process) compileCwdTarget(root plan.Slot, create bool) plan.Slot {

@@ -227,12 +227,24 @@ func (s *spawn) next() error {
 		return s.executor.Adopt(r)
 	case nsenter.RecordListen:
 		s.listener = r.FD
+	case nsenter.RecordWarn:
+		s.warn(&r)
+		return s.next()
 	case nsenter.RecordReady:
 		s.ready = true
 	case nsenter.RecordExec:
 		s.execs = true
 	}
 	return nil
+}
+
+// warn says what a step was allowed to fail for. A kernel without a feature is
+// no news.
+func (s *spawn) warn(r *nsenter.Record) {
+	if steps := s.compiled.Steps; r.Err != unix.ENOSYS && 0 < r.Step && r.Step < len(steps) {
+		failed := &plan.Error{At: steps[r.Step].At, Op: steps[r.Step-1].Call(), Err: r.Err}
+		s.r.warn("%v: %s", failed, steps[r.Step].Args[0])
+	}
 }
 
 // record waits for a record, or for a signal that ends the start.

@@ -40,13 +40,15 @@ const (
 	// RecordListen: the next step opens FD, the listener of a seccomp filter, in
 	// the executor; Proceed when it has been taken.
 	RecordListen
+	// RecordWarn: the step before has failed with Err, and was allowed to.
+	RecordWarn
 )
 
 // Record is what the executor reports.
 type Record struct {
 	Kind RecordKind
 	Step int           // index of the step, from 0; -1: none, the start itself
-	Err  syscall.Errno // of RecordFail
+	Err  syscall.Errno // of RecordFail and RecordWarn
 	PID  int           // of RecordFork
 	FD   int           // of RecordListen
 	Text string        // at most 4080 bytes
@@ -96,11 +98,11 @@ func ParseRecord(b []byte) (Record, error) {
 	n := binary.NativeEndian
 	r := Record{Kind: RecordKind(n.Uint32(b)), Step: int(int32(n.Uint32(b[4:])))}
 	value, text := n.Uint32(b[8:]), b[recordHead:]
-	if r.Kind < RecordFail || r.Kind > RecordListen || uint64(n.Uint32(b[12:])) != uint64(len(text)) || len(text) > recordText {
+	if r.Kind < RecordFail || r.Kind > RecordWarn || uint64(n.Uint32(b[12:])) != uint64(len(text)) || len(text) > recordText {
 		return Record{}, ErrRecord
 	}
 	switch r.Kind {
-	case RecordFail:
+	case RecordFail, RecordWarn:
 		r.Err = syscall.Errno(value)
 	case RecordFork:
 		r.PID = int(value)

@@ -17,7 +17,7 @@
 struct exec {
 	struct plan_header *plan;
 	uint32_t step; /* the one that runs, from 0 */
-	int tolerated; /* the last step that ran failed, and was allowed to */
+	int tolerated; /* errno of the last step that ran, if it was allowed to fail; else 0 */
 	int status; /* the runtime's socket; -1 from the gate on */
 	int gate; /* the exec.fifo from the gate on; else -1 */
 	const char *program; /* what lookup found; else NULL */

@@ -34,6 +34,12 @@ int op_barrier(const uint64_t *arg)
 	return 0;
 }
 
+int op_warn(const uint64_t *arg)
+{
+	send_record(RECORD_WARN, exec.tolerated);
+	return 0;
+}
+
 static void ended_by(int signal)
 {
 	quit(128 + signal);

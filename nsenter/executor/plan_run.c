@@ -153,7 +153,7 @@ void plan_run(void)
 			continue;
 		exec.text_len = 0;
 		r = perform(s);
-		exec.tolerated = r < 0 && tolerates(s, -r);
+		exec.tolerated = r < 0 && tolerates(s, -r) ? -r : 0;
 		if (r < 0 && !exec.tolerated)
 			fail(-r);
 	}

@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0x6dde503e8e8d09e8
+const vocabulary = 0xa35d60edcfaac1fd
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -67,6 +67,7 @@ const (
 	OpSignals
 	OpBarrier
 	OpGate
+	OpWarn
 	OpFork
 	OpRun
 	OpReap
@@ -137,6 +138,7 @@ var ops = [nOps]struct {
 	OpSignals:          {"signals", "", []string{}},
 	OpBarrier:          {"barrier", "u", []string{"report"}},
 	OpGate:             {"gate", "f", []string{"fifo"}},
+	OpWarn:             {"warn", "s", []string{"text"}},
 	OpFork:             {"fork", "", []string{}},
 	OpRun:              {"run", "svvbu", []string{"path", "argv", "env", "state", "timeout"}},
 	OpReap:             {"reap", "", []string{}},
@@ -423,6 +425,11 @@ func (b *Builder) Barrier(at Pointer, report uint64) {
 // Gate appends gate: composite: reports ready, leaves the runtime, waits for start's byte; failures go to the fifo from here on.
 func (b *Builder) Gate(at Pointer, fifo Slot) {
 	b.add(at, OpGate, fifo)
+}
+
+// Warn appends warn: composite: reports why the step before was tolerated; an else step, before the gate.
+func (b *Builder) Warn(at Pointer, text string) {
+	b.add(at, OpWarn, text)
 }
 
 // Fork appends fork: composite: clone(2), CLONE_PARENT; the new process goes on, the old one reports its pid and ends.

@@ -245,15 +245,3 @@ func TestListenFdsArePassedOn(t *testing.T) {
 		t.Errorf("env %q", report.Env)
 	}
 }
-
-func TestTheSessionKeyringIsTheContainersOwn(t *testing.T) {
-	b := bundle.New(t, bundle.Probe())
-	first := b.Report()
-	second := bundle.ParseReport(t, b.Corten("run", "--bundle", b.Dir, b.AnotherID()).OK(b).Stdout)
-	if first.KeyringSerial <= 0 || first.KeyringSerial == second.KeyringSerial {
-		t.Errorf("keyrings %d %q and %d %q", first.KeyringSerial, first.Keyring, second.KeyringSerial, second.Keyring)
-	}
-	if strings.Contains(first.Keyring, "_uid") {
-		t.Errorf("keyring %q", first.Keyring)
-	}
-}

@@ -563,6 +563,15 @@ int main(int argc, char **argv)
 		for (;;)
 			pause();
 	}
+	if (IS("in-keyring")) { // runs a command in a session keyring that has one key, "callers"
+		syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
+		if (syscall(SYS_add_key, "user", "callers", "x", 1L, KEY_SPEC_SESSION_KEYRING) < 0)
+			return say(-1);
+		execvp(one, argv + 2);
+		return say(-1);
+	}
+	if (IS("has-key"))
+		return say(syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", one, 0L) < 0 ? -1 : 0);
 	if (IS("add-keys"))
 		return add_keys();
 	if (IS("swap"))
