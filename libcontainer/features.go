@@ -31,7 +31,7 @@ func (r *Runtime) Features(version, commit string) *features.Features {
 		PotentiallyUnsafeConfigAnnotations: []string{initAnnotation, rootfs.ContextAnnotation},
 		Linux: &features.Linux{
 			Capabilities: capabilityNames(),
-			Cgroup:       &features.Cgroup{V1: new(true), V2: new(true), Systemd: new(false), SystemdUser: new(false), Rdma: new(true)},
+			Cgroup:       &features.Cgroup{V1: new(true), V2: new(true), Systemd: new(true), SystemdUser: new(true), Rdma: new(true)},
 			Seccomp: &features.Seccomp{Enabled: new(true), Actions: seccomp.KnownActions(), Operators: seccomp.KnownOperators(),
 				Archs: seccomp.KnownArchs(), KnownFlags: seccomp.KnownFlags(), SupportedFlags: seccomp.SupportedFlags()},
 			Apparmor:        &features.Apparmor{Enabled: new(handles(specs.Spec{Process: &specs.Process{ApparmorProfile: "x"}}))},

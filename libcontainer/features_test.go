@@ -159,7 +159,7 @@ func TestWhatIsEnabledIsNotRefusedAsUnsupported(t *testing.T) {
 		}
 	}
 	_, _, err := (&Runtime{SystemdCgroup: true, Root: t.TempDir()}).prepare(&CreateOptions{Bundle: "../tests/golden/default"})
-	if refused := strings.Contains(fmt.Sprint(err), "systemd"); refused == *f.Linux.Cgroup.Systemd {
+	if refused := strings.Contains(fmt.Sprint(err), "not supported"); refused == *f.Linux.Cgroup.Systemd {
 		t.Errorf("systemd: listed %v, but %v", *f.Linux.Cgroup.Systemd, err)
 	}
 }
