@@ -5,6 +5,7 @@ package cgroups
 import (
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,6 +53,21 @@ func (c *Cgroup) Frozen() (bool, error) {
 		return false, nil
 	}
 	return is, os.NewSyscallError("read the freezer", err)
+}
+
+// Freezing reports whether a process that is put into the cgroup now would be
+// frozen: that is so before all have stopped, and by either version.
+func (c *Cgroup) Freezing() (is bool, err error) {
+	err = c.each(func(_ int, d *dir) error {
+		if text, err := readFile(d.fd, "cgroup.freeze"); err == nil && strings.TrimSpace(text) == "1" {
+			is = true
+		}
+		if frozen, err := frozen(d.fd, d.v2); err == nil && frozen {
+			is = true
+		}
+		return nil
+	})
+	return is, err
 }
 
 // frozen is Frozen for one directory; ENOENT without a freezer there.
@@ -123,6 +139,34 @@ func (c *Cgroup) Thaw() error {
 		return err
 	}
 	return d.thaw()
+}
+
+// Release moves a process out of a frozen v1 cgroup, to the nearest above that
+// is not frozen, where it can die. In v2 even the frozen die.
+func (c *Cgroup) Release(pid int) error {
+	d, err := c.freezer()
+	if err != nil || d.v2 {
+		return err
+	}
+	at := d.fd
+	for {
+		above, err := retry(func() (int, error) { return unix.Openat(at, "..", dirFlags, 0) })
+		if at != d.fd {
+			unix.Close(at)
+		}
+		if err != nil {
+			return os.NewSyscallError("openat ..", err)
+		}
+		if v2, err := isV2(above); err != nil || v2 {
+			unix.Close(above)
+			return errNotCgroup
+		}
+		if is, _ := frozen(above, false); !is { // the root has no freezer.state
+			defer unix.Close(above)
+			return os.NewSyscallError("write cgroup.procs", writeFile(above, "cgroup.procs", strconv.Itoa(pid)))
+		}
+		at = above
+	}
 }
 
 func (d *dir) thaw() error {

@@ -17,7 +17,10 @@ var (
 	ErrNotExist   = errors.New("container does not exist")
 	ErrExist      = errors.New("container with given ID already exists")
 	ErrNotRunning = errors.New("container not running")
+	ErrNotPaused  = errors.New("container not paused")
 	ErrInvalidID  = errors.New("invalid container ID format")
+
+	errPausedExec = errors.New("cannot exec in a paused container (use --ignore-paused to override)")
 )
 
 // stepError explains the record of a failed step.

@@ -229,7 +229,7 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		return nil, errors.New("cannot exec in a stopped container")
 	case statusPaused:
 		if !o.IgnorePaused {
-			return nil, errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+			return nil, errPausedExec
 		}
 	}
 	config, err := c.config()
@@ -269,7 +269,7 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		return nil, err
 	}
 	defer agent.close()
-	s := &spawn{r: r, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups)}
+	s := &spawn{r: r, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups), ignorePaused: o.IgnorePaused}
 	if s.init, err = c.process(); err != nil {
 		return nil, err
 	}
@@ -279,7 +279,13 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		return nil, err
 	}
 	defer s.resctrl.Close()
-	if err = s.start(); err == nil {
+	if o.IgnorePaused {
+		err = s.awaitResume()
+	}
+	if err == nil {
+		err = s.start()
+	}
+	if err == nil {
 		err = s.finish(func() error { return nil })
 	}
 	if err == nil {

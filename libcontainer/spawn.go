@@ -34,6 +34,8 @@ type spawn struct {
 
 	catcher *signals.Catcher // of a foreground container or exec; nil: none
 
+	ignorePaused bool // exec may wait for a resume
+
 	executor *nsenter.Executor
 	inputs   []int
 	mappings []mapping
@@ -130,8 +132,15 @@ func (s *spawn) start() (err error) {
 	if !s.process.Terminal && !s.compiled.waits(barrierUsers) {
 		giveStdio(&s.process.User, s.compiled.maps.users)
 	}
+	finish := func() error { return nil }
+	if group >= 0 {
+		finish = s.guard()
+	}
 	s.executor, err = nsenter.Start(nsenter.Options{Plan: bytes, Inputs: s.inputs, Stdio: [3]int{0, 1, 2},
 		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group})
+	if frozen := finish(); frozen != nil {
+		return frozen
+	}
 	if err != nil {
 		return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: err, Hint: cloneHint(err)}
 	}
@@ -224,7 +233,7 @@ func (s *spawn) next() error {
 	case nsenter.RecordFail:
 		return stepError(&s.compiled.Plan, &r)
 	case nsenter.RecordFork:
-		return s.executor.Adopt(r)
+		return s.adopt(r)
 	case nsenter.RecordListen:
 		s.listener = r.FD
 	case nsenter.RecordWarn:
@@ -249,17 +258,8 @@ func (s *spawn) warn(r *nsenter.Record) {
 
 // record waits for a record, or for a signal that ends the start.
 func (s *spawn) record() (nsenter.Record, error) {
-	for s.catcher != nil {
-		fds := []unix.PollFd{{Fd: int32(s.executor.Status), Events: unix.POLLIN}, {Fd: int32(s.catcher.FD()), Events: unix.POLLIN}}
-		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
-			return nsenter.Record{}, os.NewSyscallError("poll", err)
-		}
-		if fds[0].Revents != 0 {
-			break
-		}
-		if sig, ends := s.catcher.Ending(); ends {
-			return nsenter.Record{}, errors.New("ended by signal " + signals.Name(sig) + " before the program ran")
-		}
+	if err := s.await(s.executor.Status); err != nil {
+		return nsenter.Record{}, err
 	}
 	return s.executor.Next()
 }
@@ -359,13 +359,6 @@ func (s *spawn) limit() error {
 		}
 	}
 	return nil
-}
-
-// abort ends the executor and reaps it.
-func (s *spawn) abort() {
-	if s.executor != nil {
-		s.executor.Abort()
-	}
 }
 
 func writeFile(name, text string) error {

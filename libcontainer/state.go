@@ -305,11 +305,13 @@ func (c *container) status() string {
 		return statusStopped
 	}
 	unix.Close(pidfd)
+	group := cgroups.Open(c.Cgroups)
+	defer group.Close()
+	if frozen, err := group.Frozen(); err == nil && frozen {
+		return statusPaused
+	}
 	if c.waiting() {
 		return statusCreated
-	}
-	if frozen, err := cgroups.Open(c.Cgroups).Frozen(); err == nil && frozen {
-		return statusPaused
 	}
 	return statusRunning
 }
@@ -355,17 +357,36 @@ func (c *container) config() (*Config, error) {
 
 // processStat reads the state letter and the start time of a process.
 func processStat(pid int) (state byte, start uint64, err error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	fields, err := statFields(pid)
 	if err != nil {
 		return 0, 0, err
+	}
+	start, err = strconv.ParseUint(fields[19], 10, 64)
+	return fields[0][0], start, err
+}
+
+// parentOf is a process's parent, 0 if it cannot be told.
+func parentOf(pid int) int {
+	fields, err := statFields(pid)
+	if err != nil {
+		return 0
+	}
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
+}
+
+// statFields are those of /proc/PID/stat from the state on (proc_pid_stat(5)).
+func statFields(pid int) ([]string, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return nil, err
 	}
 	// The name, in parentheses, can hold anything: fields count from its end.
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 	if len(fields) < 20 {
-		return 0, 0, errors.New("/proc/" + strconv.Itoa(pid) + "/stat: too short")
+		return nil, errors.New("/proc/" + strconv.Itoa(pid) + "/stat: too short")
 	}
-	start, err = strconv.ParseUint(fields[19], 10, 64)
-	return fields[0][0], start, err
+	return fields, nil
 }
 
 // bootID tells one boot of the host from another.

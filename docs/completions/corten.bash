@@ -24,13 +24,14 @@ _corten() {
 	esac
 	local words=
 	case $verb in
-	"") words="create delete exec features kill list plan ps run spec start state --root --log --log-format --debug --systemd-cgroup --rootless --version --help help" ;;
+	"") words="create delete exec features kill list pause plan ps resume run spec start state --root --log --log-format --debug --systemd-cgroup --rootless --version --help help" ;;
 	create) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
 	delete) words="--force --help" ;;
 	exec) words="--process --tty --detach --user --additional-gids --cwd --env --cap --no-new-privs --pid-file --console-socket --preserve-fds --ignore-paused --help" ;;
 	features) words="--help" ;;
 	kill) words="--all --help" ;;
 	list) words="--format --quiet --help" ;;
+	pause | resume) words="--help" ;;
 	plan) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --json --help" ;;
 	ps) words="--format --help" ;;
 	run) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --detach --keep --no-subreaper --init --help" ;;
@@ -39,7 +40,7 @@ _corten() {
 	state) words="--help" ;;
 	esac
 	case $verb in
-	start | state | kill | delete | ps | exec) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
+	start | state | kill | delete | pause | resume | ps | exec) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }

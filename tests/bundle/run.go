@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -115,6 +116,12 @@ type Process struct {
 	exited chan error
 }
 
+// Command is the words of a command line of the runtime.
+func (b *Bundle) Command(args ...string) []string {
+	words := append(slices.Clone(b.View.command()), Runtime(b.t), "--root", b.Root)
+	return append(words, args...)
+}
+
 // Begin starts the runtime without waiting. Its output goes to files, so that
 // a container which keeps them open keeps nobody waiting.
 func (b *Bundle) Begin(o Options, args ...string) *Process {
@@ -126,10 +133,7 @@ func (b *Bundle) Begin(o Options, args ...string) *Process {
 	}
 	p.out = filepath.Join(b.Home, fmt.Sprintf("out.%d", b.runs))
 	p.err = filepath.Join(b.Home, fmt.Sprintf("err.%d", b.runs))
-	words := append(append([]string{}, o.Wrap...), b.View.command()...)
-	words = append(words, Runtime(b.t), "--root", b.Root)
-	words = append(words, args...)
-
+	words := append(append([]string{}, o.Wrap...), b.Command(args...)...)
 	p.Cmd = exec.Command(words[0], words[1:]...)
 	p.Cmd.Env = append(os.Environ(), o.Env...)
 	p.Cmd.Dir, p.Cmd.Stdin, p.Cmd.ExtraFiles = o.Dir, o.Stdin, o.ExtraFiles

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"corten/cgroups"
+	"corten/nsenter"
+	"corten/nsenter/plan"
+	"corten/signals"
+)
+
+// An executor that gets into a cgroup which somebody freezes at that moment
+// would stay there, and the runtime with it (runc #2753, #3663, #4481). So the
+// runtime never waits for one without looking.
+
+// patience is how long the executor may be silent before it is looked whether it
+// is frozen.
+const patience = 200 * time.Millisecond
+
+// await waits until fd can be read, a signal ends the start, or the executor
+// turns out to be frozen.
+func (s *spawn) await(fd int) error {
+	for {
+		limit := int(patience.Milliseconds())
+		if s.group == nil || s.ignorePaused {
+			limit = -1
+		}
+		fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: -1}}
+		if s.catcher != nil {
+			fds[1] = unix.PollFd{Fd: int32(s.catcher.FD()), Events: unix.POLLIN}
+		}
+		n, err := unix.Poll(fds[:], limit)
+		switch {
+		case err == unix.EINTR:
+			err = nil
+		case err != nil:
+			err = os.NewSyscallError("poll", err)
+		case fds[0].Revents != 0:
+			return nil
+		case n == 0:
+			err = s.checkFrozen()
+		default:
+			err = s.interrupted()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// interrupted says which caught signal ends the start, if one does.
+func (s *spawn) interrupted() error {
+	if sig, ends := s.catcher.Ending(); ends {
+		return errors.New("ended by signal " + signals.Name(sig) + " before the program ran")
+	}
+	return nil
+}
+
+// adopt goes on with the process that the executor has forked off.
+func (s *spawn) adopt(r nsenter.Record) error {
+	if err := s.await(s.executor.Pidfd); err != nil {
+		s.free(r.PID) // it ends when it finds the socket closed
+		return err
+	}
+	return s.executor.Adopt(r)
+}
+
+// checkFrozen refuses to go on in a frozen cgroup.
+func (s *spawn) checkFrozen() error {
+	frozen, err := s.group.Freezing()
+	switch {
+	case err != nil || !frozen:
+		return err
+	case s.init >= 0:
+		return errPausedExec
+	}
+	return &plan.Error{At: plan.At("/linux/cgroupsPath"), Err: cgroups.ErrFrozen}
+}
+
+// guard watches over the clone into a v2 cgroup: this thread waits in it until
+// the new process has executed the executor (CLONE_VFORK), and a frozen one
+// never does. The result, called after the clone, says whether it was ended.
+func (s *spawn) guard() (finish func() error) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		runtime.GOMAXPROCS(2) // the thread in clone keeps its own
+	}
+	done, result := make(chan struct{}), make(chan error, 1)
+	timer := time.AfterFunc(patience, func() {
+		for {
+			if err := s.checkFrozen(); err != nil && !s.ignorePaused {
+				s.killChild()
+				result <- err
+				return
+			}
+			select {
+			case <-done:
+				result <- nil
+				return
+			case <-time.After(patience):
+			}
+		}
+	})
+	return func() error {
+		close(done)
+		if timer.Stop() {
+			return nil
+		}
+		return <-result
+	}
+}
+
+// killChild kills the runtime's own child in the cgroup. Nobody has waited for
+// it, so that its pid is no other's.
+func (s *spawn) killChild() {
+	pids, _ := s.group.Cloned()
+	for _, pid := range pids {
+		if parentOf(pid) == os.Getpid() {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// abort ends the executor and reaps it. Out of a frozen cgroup first: that of
+// v1 keeps even the killed.
+func (s *spawn) abort() {
+	if s.executor == nil {
+		return
+	}
+	_ = unix.PidfdSendSignal(s.executor.Pidfd, unix.SIGKILL, nil, 0)
+	if s.group != nil {
+		s.free(s.executor.PID)
+		s.group.Close()
+	}
+	s.executor.Abort()
+}
+
+// free takes a process out of a frozen cgroup.
+func (s *spawn) free(pid int) {
+	if frozen, err := s.group.Frozen(); err == nil && frozen {
+		_ = s.group.Release(pid)
+	}
+}
+
+// awaitResume waits until a paused container goes on, or has ended. It waits
+// outside of it, where the runtime can still be ended.
+func (s *spawn) awaitResume() error {
+	for {
+		if frozen, err := s.group.Frozen(); err != nil || !frozen {
+			return err
+		}
+		if waitEnd(s.init, 0) == nil {
+			return errors.New("cannot exec in a stopped container")
+		}
+		fds := [...]unix.PollFd{{Fd: -1}}
+		if s.catcher != nil {
+			fds[0] = unix.PollFd{Fd: int32(s.catcher.FD()), Events: unix.POLLIN}
+		}
+		if n, err := unix.Poll(fds[:], 20); err != nil && err != unix.EINTR {
+			return os.NewSyscallError("poll", err)
+		} else if n > 0 {
+			if err := s.interrupted(); err != nil {
+				return err
+			}
+		}
+	}
+}
