@@ -121,7 +121,7 @@ func validAction(at plan.Pointer, action string, a specs.LinuxSeccompAction, err
 	most := uint(0)
 	switch a {
 	case specs.ActErrno:
-		most = 4095 // MAX_ERRNO of linux/err.h: the kernel would return that for more
+		most = 4094 // libseccomp: below MAX_ERRNO of linux/err.h, which the kernel would return for more
 	case specs.ActTrace:
 		most = 65535 // SECCOMP_RET_DATA
 	default:

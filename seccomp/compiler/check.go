@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+var errWrong = errors.New("libseccomp makes a wrong filter")
+
 // maxSamples is the number of argument lists tried for one system call of one
 // architecture.
 const maxSamples = 4096
@@ -25,9 +27,9 @@ const maxSamples = 4096
 //
 // DEFENCE (GHSA-4q85-33p6-j5g6): libseccomp before 2.6.1 joins some
 // conditions wrongly, and the filter then lets through what the profile
-// denies, or the other way round. Such a filter is an error here. A system
-// call with rules of different actions is not checked: nothing says which one
-// should win.
+// denies, or the other way round. Such a filter is an error here. What
+// rules of different actions both hold for is not checked: nothing says which
+// one should win.
 func (p *profile) check(program []byte, def libseccomp.ScmpAction) error {
 	native, err := libseccomp.GetNativeArch()
 	if err != nil {
@@ -46,8 +48,8 @@ func (p *profile) check(program []byte, def libseccomp.ScmpAction) error {
 			if a.scmp == libseccomp.ArchX32 {
 				c.nr |= x32Bit
 			}
-			if err := check(program, c, rules, a.width()); err != nil {
-				return faultf(rules[0].at, "libseccomp makes a wrong filter of the conditions for %q on %s: %w", name, a.name, err)
+			if err := check(program, c, rules, def, a.width()); err != nil {
+				return faultf(rules[0].at, "%w of the conditions for %q on %s: %w", errWrong, name, a.name, err)
 			}
 		}
 	}
@@ -55,10 +57,9 @@ func (p *profile) check(program []byte, def libseccomp.ScmpAction) error {
 }
 
 // conditional is the rules of each system call for which some rule has
-// arguments and all have one action, which is not the default.
+// arguments and an action that is not the default.
 func (p *profile) conditional(def libseccomp.ScmpAction) map[string][]located {
 	byName := map[string][]located{}
-	drop := map[string]bool{}
 	wanted := map[string]bool{}
 	for i := range p.Syscalls {
 		r := &p.Syscalls[i]
@@ -68,13 +69,12 @@ func (p *profile) conditional(def libseccomp.ScmpAction) map[string][]located {
 		}
 		for j, name := range r.Names {
 			l := located{r, act, fmt.Sprintf("/syscalls/%d/names/%d", i, j)}
-			drop[name] = drop[name] || len(byName[name]) > 0 && byName[name][0].action != act
 			wanted[name] = wanted[name] || len(r.Args) > 0
 			byName[name] = append(byName[name], l)
 		}
 	}
 	for name := range byName {
-		if drop[name] || !wanted[name] {
+		if !wanted[name] {
 			delete(byName, name)
 		}
 	}
@@ -88,14 +88,16 @@ type located struct {
 }
 
 // check compares the program with the rules for one system call.
-func check(program []byte, c call, rules []located, width uint64) error {
+func check(program []byte, c call, rules []located, def libseccomp.ScmpAction, width uint64) error {
 	values := samples(rules, width)
 	total := 1
 	for _, v := range values {
 		total = min(total*len(v), maxSamples+1)
 	}
 	r := rand.New(rand.NewPCG(0, 0)) // the same sample each time
-	hit, miss := int64(-1), int64(-1)
+	// What an action returns is told by its first call: all that matters is that
+	// the actions are kept apart.
+	returns := map[libseccomp.ScmpAction]uint32{}
 	for n := range min(total, maxSamples) {
 		rest := n
 		for i, v := range values {
@@ -105,26 +107,42 @@ func check(program []byte, c call, rules []located, width uint64) error {
 			c.args[i] = v[rest%len(v)]
 			rest /= len(v)
 		}
+		act, clear := wanted(rules, def, &c.args, width)
+		if !clear {
+			continue
+		}
 		got, err := interpret(program, &c, nil)
 		if err != nil {
 			return err
 		}
-		// What a match and the lack of one return is told by the first of
-		// each: all that matters is that the two are kept apart.
-		side, other := &miss, hit
-		for _, l := range rules {
-			if l.matches(&c.args, width) {
-				side, other = &hit, miss
+		if _, known := returns[act]; !known {
+			for _, other := range returns {
+				if other == got {
+					return fmt.Errorf("arguments %#x get %#x", c.args, got)
+				}
 			}
+			returns[act] = got
 		}
-		if *side < 0 {
-			*side = int64(got)
-		}
-		if *side != int64(got) || other == int64(got) {
+		if returns[act] != got {
 			return fmt.Errorf("arguments %#x get %#x", c.args, got)
 		}
 	}
 	return nil
+}
+
+// wanted is the action of the rules that hold, the default if none does; not
+// clear if those have several.
+func wanted(rules []located, def libseccomp.ScmpAction, args *[6]uint64, width uint64) (act libseccomp.ScmpAction, clear bool) {
+	act = def
+	for _, l := range rules {
+		if l.matches(args, width) {
+			if act != def && act != l.action {
+				return act, false
+			}
+			act = l.action
+		}
+	}
+	return act, true
 }
 
 // samples is, for each argument, values on both sides of every condition.

@@ -62,6 +62,7 @@ type fault struct {
 }
 
 func (f *fault) Error() string { return f.at + " " + f.err.Error() }
+func (f *fault) Unwrap() error { return f.err }
 
 func faultf(at, format string, args ...any) error {
 	return &fault{at, fmt.Errorf(format, args...)}

@@ -72,10 +72,13 @@ func (o *oracle) verdict(c *call) uint32 {
 		if m.audit != c.arch || m.audit == 0xc000003e && m.x32 != (c.nr&(1<<30) != 0) {
 			continue
 		}
+		def := verdictOf(o.p.DefaultAction, o.p.DefaultErrnoRet)
+		if !m.inScope && m.x32 && c.nr == ^uint32(0) {
+			return def // -1, by which a tracer skips a call, is of no ABI: seccomp_rule_add(3)
+		}
 		if !m.inScope {
 			return badArch
 		}
-		def := verdictOf(o.p.DefaultAction, o.p.DefaultErrnoRet)
 		permissive := slices.Contains([]string{"SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_NOTIFY"}, o.p.DefaultAction)
 		if !permissive && c.nr > m.last && m.last&^(1<<30) != 0 {
 			return unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)

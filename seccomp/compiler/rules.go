@@ -169,7 +169,7 @@ func action(at, name, valueAt string, value *uint) (libseccomp.ScmpAction, error
 	case "SCMP_ACT_TRAP":
 		act, kernel = libseccomp.ActTrap, unix.SECCOMP_RET_TRAP
 	case "SCMP_ACT_ERRNO":
-		act, kernel, most = libseccomp.ActErrno, unix.SECCOMP_RET_ERRNO, 4095 // MAX_ERRNO of linux/err.h
+		act, kernel, most = libseccomp.ActErrno, unix.SECCOMP_RET_ERRNO, 4094 // libseccomp: below MAX_ERRNO of linux/err.h
 	case "SCMP_ACT_TRACE":
 		act, kernel, most = libseccomp.ActTrace, unix.SECCOMP_RET_TRACE, 65535 // SECCOMP_RET_DATA
 	case "SCMP_ACT_ALLOW":
