@@ -188,7 +188,7 @@ var refused = []struct{ document, line string }{
 	{with("linux/rootfsPropagation", `"public"`), `#/linux/rootfsPropagation: want shared, slave, private or unbindable, got "public"`},
 	{with("linux/devices", `[{"type":"d","path":"/dev/x","major":1,"minor":1}]`), `#/linux/devices/0/type: want c, b, u or p, got "d"`},
 	{with("linux/devices", `[{"type":"p","path":"dev/x"}]`), `#/linux/devices/0/path: want an absolute path, got "dev/x"`},
-	{with("linux/devices", `[{"type":"c","path":"/x","major":4096,"minor":1}]`), `#/linux/devices/0/major: want 0 to 4094, got 4096`},
+	{with("linux/devices", `[{"type":"c","path":"/x","major":4096,"minor":1}]`), `#/linux/devices/0/major: want 0 to 4095, got 4096`},
 	{with("linux/devices", `[{"type":"c","path":"/x","major":1,"minor":-1}]`), `#/linux/devices/0/minor: want 0 to 1048575, got -1`},
 	{with("linux/devices", `[{"type":"p","path":"/x","fileMode":65536}]`), `#/linux/devices/0/fileMode: want 0 to 65535, got 65536`},
 	{with("linux/resources", `{"devices":[{"allow":true,"type":"p"}]}`), `#/linux/resources/devices/0/type: want a, b or c, got "p"`},
@@ -199,7 +199,7 @@ var refused = []struct{ document, line string }{
 	// Seccomp.
 	{withSeccomp(`"defaultAction":"ALLOW"`), `#/linux/seccomp/defaultAction: unknown action "ALLOW"`},
 	{withSeccomp(`"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1`), `#/linux/seccomp/defaultErrnoRet: SCMP_ACT_ALLOW has no errno`},
-	{withSeccomp(`"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096`), `#/linux/seccomp/defaultErrnoRet: want 0 to 4095, got 4096`},
+	{withSeccomp(`"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096`), `#/linux/seccomp/defaultErrnoRet: want 0 to 4094, got 4096`},
 	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","architectures":["x86"]`), `#/linux/seccomp/architectures/0: unknown architecture "x86"`},
 	{withSeccomp(`"defaultAction":"SCMP_ACT_NOTIFY"`), `#/linux/seccomp/listenerPath: SCMP_ACT_NOTIFY needs the socket of an agent`},
 	{withSeccomp(`"defaultAction":"SCMP_ACT_LOG","listenerMetadata":"m"`), `#/linux/seccomp/listenerMetadata: must not be set without listenerPath`},
