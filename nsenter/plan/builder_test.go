@@ -46,8 +46,12 @@ func TestASlotIsNotTakenTwiceBeforeItIsGivenBack(t *testing.T) {
 	for range maxSlots {
 		seen[b.Slot()] = true
 	}
-	if len(seen) != maxSlots || seen[Cwd] || seen[None] || !panics(func() { b.Slot() }) {
+	if len(seen) != maxSlots || seen[Cwd] || seen[None] {
 		t.Errorf("%d slots", len(seen))
+	}
+	b.Fchdir(At("/a"), b.Slot())
+	if _, err := b.Encode(); err == nil || !strings.Contains(err.Error(), "#/a: fchdir: needs more than 4096") {
+		t.Errorf("a slot too many: %v", err)
 	}
 }
 

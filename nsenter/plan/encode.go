@@ -22,10 +22,13 @@ var le = binary.LittleEndian // both amd64 and arm64
 
 // Encode is the plan in the bytes the executor reads, pointers included. The
 // same plan always gives the same bytes. Strings with a NUL inside, and plans
-// over 32 MiB or 65535 steps, are errors with the pointer of the step.
+// over 32 MiB, 65535 steps or 4096 descriptors, are errors with the pointer of the step.
 func (p *Plan) Encode() ([]byte, error) {
 	if len(p.Steps) > maxSteps {
 		return nil, &Error{At: p.Steps[maxSteps].At, Err: errors.New("more than " + strconv.Itoa(maxSteps) + " steps")}
+	}
+	if len(p.Inputs) > maxSlots {
+		return nil, &Error{At: p.Inputs[maxSlots].At, Err: errSlots}
 	}
 	e := encoder{b: make([]byte, headerSize+stepSize*len(p.Steps), headerSize+stepSize*len(p.Steps)+16384)}
 	for i := range p.Steps {
@@ -50,6 +53,8 @@ func (p *Plan) Encode() ([]byte, error) {
 	le.PutUint32(e.b[24:], uint32(pointers))
 	return e.b, nil
 }
+
+var errSlots = errors.New("needs more than 4096 descriptors")
 
 type encoder struct {
 	b []byte
@@ -82,6 +87,9 @@ func (e *encoder) arg(arg any) (uint64, error) {
 	case uint64:
 		return arg, nil
 	case Slot:
+		if arg >= maxSlots && arg != Cwd {
+			return 0, errSlots
+		}
 		return uint64(arg), nil
 	case string:
 		return e.string(arg)

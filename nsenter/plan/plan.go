@@ -114,7 +114,7 @@ type Plan struct {
 // from ops.def; every one takes the pointer first.
 type Builder struct {
 	Plan
-	next Slot
+	next int
 	free []Slot
 	when Slot
 	not  bool
@@ -126,27 +126,28 @@ func NewBuilder() *Builder { return &Builder{when: None} }
 // Input adds a descriptor the runtime opens and returns its slot. All inputs
 // are added before the first Slot is taken.
 func (b *Builder) Input(in Input) Slot {
-	if int(b.next) != len(b.Inputs) {
+	if b.next != len(b.Inputs) {
 		panic("plan: input after a slot was taken")
 	}
 	b.Inputs = append(b.Inputs, in)
 	b.next++
-	return b.next - 1
+	return b.newest()
 }
 
-// Slot takes an empty slot.
+// Slot takes an empty slot. A plan that needs more than there are is an error
+// of Encode.
 func (b *Builder) Slot() Slot {
 	if n := len(b.free); n > 0 {
 		s := b.free[n-1]
 		b.free = b.free[:n-1]
 		return s
 	}
-	if b.next == maxSlots {
-		panic("plan: out of slots")
-	}
 	b.next++
-	return b.next - 1
+	return b.newest()
 }
+
+// newest is the slot taken last; maxSlots, which is none, if there are no more.
+func (b *Builder) newest() Slot { return Slot(min(b.next-1, maxSlots)) }
 
 // Done closes the slots and gives them back. Closing an empty slot does
 // nothing, so Done is right whatever was tolerated before.

@@ -11,8 +11,9 @@ import (
 	"corten/tests/bundle"
 )
 
-// Also CVE-2023-27561 and CVE-2023-28642, where the check had got lost, and
-// CVE-2025-54867.
+// In CVE-2023-27561 and CVE-2023-28642 the check had got lost.
+//
+// cve: CVE-2019-19921, CVE-2023-27561, CVE-2023-28642, CVE-2025-54867
 func TestCVE_2019_19921_ProcAndSysAreNotMountedThroughLinks(t *testing.T) {
 	for _, name := range []string{"proc", "sys", "sys/fs/cgroup", "dev", "dev/pts"} {
 		for _, target := range []string{"/elsewhere", "../elsewhere", "..", "/proc/self/cwd", "CANARY"} {
@@ -36,6 +37,7 @@ func TestCVE_2019_19921_ProcAndSysAreNotMountedThroughLinks(t *testing.T) {
 	}
 }
 
+// cve: CVE-2019-19921, CVE-2023-27561, CVE-2023-28642, CVE-2025-54867
 func TestCVE_2019_19921_ProcIsConfinedThoughItIsSwappedForALink(t *testing.T) {
 	b := bundle.New(t, bundle.Probe("pause"))
 	canary := b.Canary()

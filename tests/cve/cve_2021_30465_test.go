@@ -11,6 +11,7 @@ import (
 	"corten/tests/bundle"
 )
 
+// cve: CVE-2021-30465
 func TestCVE_2021_30465_AMountTargetSwappedForALinkStaysInTheRoot(t *testing.T) {
 	b := bundle.New(t)
 	canary := b.Canary()

@@ -10,6 +10,7 @@ import (
 	"corten/tests/bundle"
 )
 
+// cve: CVE-2024-45310
 func TestCVE_2024_45310_MissingTargetsAreNotMadeOnTheHost(t *testing.T) {
 	b := bundle.New(t)
 	canary := b.Canary()
@@ -28,6 +29,7 @@ func TestCVE_2024_45310_MissingTargetsAreNotMadeOnTheHost(t *testing.T) {
 	canary.Check()
 }
 
+// cve: CVE-2024-45310
 func TestCVE_2024_45310_DanglingLinksAreFollowedInTheRootOnly(t *testing.T) {
 	b := bundle.New(t)
 	canary := b.Canary()

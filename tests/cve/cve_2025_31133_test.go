@@ -22,6 +22,7 @@ func hostileDev(volume string) bundle.Edit {
 	}
 }
 
+// cve: CVE-2025-31133, CVE-2025-62161
 func TestCVE_2025_31133_MaskedPathsAreMaskedWhateverNullIs(t *testing.T) {
 	for name, make := range map[string]func(null string) error{
 		"link to core_pattern": func(null string) error { return os.Symlink("/proc/sys/kernel/core_pattern", null) },
@@ -58,6 +59,7 @@ func TestCVE_2025_31133_MaskedPathsAreMaskedWhateverNullIs(t *testing.T) {
 	}
 }
 
+// cve: CVE-2025-31133, CVE-2025-62161
 func TestCVE_2025_31133_MaskedPathsAreMaskedThoughNullIsSwapped(t *testing.T) {
 	b := bundle.New(t)
 	volume := b.Volume("dev")

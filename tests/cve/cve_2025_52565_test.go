@@ -11,7 +11,7 @@ import (
 	"corten/tests/bundle"
 )
 
-// Also CVE-2026-88264, where nothing is mounted on /dev.
+// cve: CVE-2025-52565
 func TestCVE_2025_52565_TheConsoleIsNotBoundThroughALink(t *testing.T) {
 	for _, name := range []string{"console", "ptmx", "pts/0", "pts"} {
 		for _, target := range []string{"/proc/sys/kernel/core_pattern", "CANARY", "CANARY/new"} {

@@ -12,7 +12,9 @@ import (
 	"corten/tests/bundle"
 )
 
-// Also CVE-2019-16884: what is mounted over /proc takes no write from the runtime.
+// What is mounted over /proc takes no write from the runtime.
+//
+// cve: CVE-2025-52881, CVE-2019-16884
 func TestCVE_2025_52881_NoWriteGoesToAFalseProc(t *testing.T) {
 	for _, target := range []string{"/proc", "/proc/sys", "/proc/sys/net", "/proc/self", "/proc/self/attr", "/proc/thread-self", "/proc/1"} {
 		for _, kind := range []string{"tmpfs", "bind"} {
@@ -39,6 +41,7 @@ func TestCVE_2025_52881_NoWriteGoesToAFalseProc(t *testing.T) {
 	}
 }
 
+// cve: CVE-2025-52881
 func TestCVE_2025_52881_SysctlsAreWrittenThoughProcIsSwapped(t *testing.T) {
 	b := bundle.New(t)
 	canary := b.Canary()
