@@ -230,6 +230,8 @@ func (p *Plan) compileNumbers(at plan.Pointer, r *specs.LinuxResources, h *Host)
 				return h.missing(at, controller)
 			case l.flags&refused != 0:
 				return noSuchLimit(at)
+			case strings.TrimSpace(l.value) == "":
+				return &plan.Error{At: at, Err: errors.New("must not be blank: the kernel takes that for an empty list")}
 			}
 			p.Rows = append(p.Rows, Row{At: at, Dir: dir, Controller: controller, File: l.file, Value: l.value, ReadBack: l.readBack,
 				Reused: l.flags&reused != 0, IfThere: l.flags&ifThere != 0})
