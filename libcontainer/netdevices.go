@@ -39,8 +39,11 @@ type movedDevice struct {
 // validateNetDevices wants names the kernel takes (dev_valid_name), no two of
 // them the same, and a network namespace for the devices to go to.
 func validateNetDevices(l *specs.Linux) error {
+	if len(l.NetDevices) == 0 {
+		return nil
+	}
 	at := document.Field("linux").Field("netDevices")
-	if len(l.NetDevices) > 0 && namespaceOf(l, specs.NetworkNamespace) == nil {
+	if namespaceOf(l, specs.NetworkNamespace) == nil {
 		return refuse(at, "needs a network namespace")
 	}
 	taken := make(map[string]string, len(l.NetDevices))
@@ -101,6 +104,9 @@ func (h *Host) devices(l *specs.Linux) error {
 
 // compileNetDevices decides what is moved.
 func compileNetDevices(spec *specs.Spec, id string, host *Host) (list []movedDevice, err error) {
+	if len(spec.Linux.NetDevices) == 0 {
+		return nil, nil
+	}
 	at := plan.At("/linux/netDevices")
 	for _, name := range sortedKeys(spec.Linux.NetDevices) {
 		at := at.Field(name)

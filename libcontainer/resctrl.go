@@ -46,10 +46,10 @@ type resctrlFile struct {
 // validateIntelRdt checks what the document alone tells. A group is one
 // directory, right below the mount.
 func validateIntelRdt(rdt *specs.LinuxIntelRdt) error {
-	at := document.Field("linux").Field("intelRdt")
 	if rdt == nil {
 		return nil
 	}
+	at := document.Field("linux").Field("intelRdt")
 	if rdt.ClosID != "" && rdt.ClosID != "/" && !validGroup(rdt.ClosID) {
 		return refuse(at.Field("closID"), "want the name of a directory of resctrl, or / for its root, got %q", clip(rdt.ClosID))
 	}
@@ -91,10 +91,11 @@ func resctrlGroup(rdt *specs.LinuxIntelRdt, id string) (group, monitor string) {
 
 // compileResctrl follows the rules of config-linux.md, section IntelRdt.
 func compileResctrl(spec *specs.Spec, id string, host *Resctrl) (*resctrlPlan, error) {
-	rdt, at := spec.Linux.IntelRdt, plan.At("/linux/intelRdt")
+	rdt := spec.Linux.IntelRdt
 	if rdt == nil {
 		return nil, nil
 	}
+	at := plan.At("/linux/intelRdt")
 	clos := at.Field("closID")
 	group, monitor := resctrlGroup(rdt, id)
 	if group != "." && !validGroup(group) {
@@ -374,10 +375,11 @@ func (s *spawn) openResctrl() (err error) {
 
 // execResctrl is for a further process of a container: the groups are there.
 func execResctrl(config *Config, id string) *resctrlPlan {
-	rdt, at := config.Linux.IntelRdt, plan.At("/linux/intelRdt")
+	rdt := config.Linux.IntelRdt
 	if rdt == nil {
 		return nil
 	}
+	at := plan.At("/linux/intelRdt")
 	group, monitor := resctrlGroup(rdt, id)
 	p := &resctrlPlan{group: group, tasks: []resctrlFile{{at.Field("closID"), path.Join(group, "tasks")}}}
 	if monitor != "" {

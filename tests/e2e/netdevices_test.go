@@ -5,12 +5,10 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -289,14 +287,13 @@ func TestNetworkDevicesComeBackAfterCreateWasKilled(t *testing.T) {
 		at    []int
 	}{
 		{"sendto", []int{5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 22}}, {"mount", []int{1}}, {"setns", []int{1, 2}},
-		{"umount2", []int{1}}, {"unlinkat", []int{1}},
 	} {
 		for _, at := range c.at {
 			t.Run(fmt.Sprintf("%s %d", c.calls, at), func(t *testing.T) {
 				n := newNetwork(t, twoDevices)
 				before := n.devices()
 				b := bundle.New(t, bundle.Probe("pause"), netDevices("eth1", "a0", "ifb7", "b0"))
-				if !n.killedAt(b, c.calls, at) {
+				if !n.killedAt(b, c.calls, at, "create", "--bundle", b.Dir, b.ID) {
 					return
 				}
 				points++
@@ -314,22 +311,55 @@ func TestNetworkDevicesComeBackAfterCreateWasKilled(t *testing.T) {
 	}
 }
 
-// killedAt kills the runtime alone at the n-th system call of a kind.
-func (n *network) killedAt(b *bundle.Bundle, call string, at int) bool {
+// Undo may be killed as well, anywhere, and be run again.
+func TestNetworkDevicesComeBackThoughDeleteWasKilledToo(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("the package strace is missing")
+	}
+	points := 0
+	for at := 2; at <= 16; at += 2 {
+		n := newNetwork(t, twoDevices)
+		before := n.devices()
+		b := bundle.New(t, bundle.Probe("pause"), netDevices("eth1", "a%d", "ifb7", "b0"))
+		if !n.killedAt(b, "sendto", 16, "create", "--bundle", b.Dir, b.ID) {
+			t.Fatal("create was not killed")
+		}
+		if n.killedAt(b, "sendto", at, "delete", "--force", b.ID) {
+			points++
+		}
+		n.corten(b, "delete", "--force", b.ID).OK(b)
+		unchanged(t, before, n.devices())
+		b.CheckLeaks()
+	}
+	if points < 5 {
+		t.Errorf("delete was killed at %d points", points)
+	}
+}
+
+func TestADeleteInAnotherNetworkNamespaceTakesNoDevice(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("the package strace is missing")
+	}
+	n := newNetwork(t, twoDevices)
+	other := newNetwork(t, "link set lo up")
+	b := bundle.New(t, bundle.Probe("pause"), netDevices("ifb7", ""))
+	if !n.killedAt(b, "sendto", 7, "create", "--bundle", b.Dir, b.ID) {
+		t.Fatal("create was not killed")
+	}
+	if r := other.corten(b, "--debug", "delete", "--force", b.ID).OK(b); !strings.Contains(r.Stderr, "not given back") {
+		t.Errorf("stderr: %s", r.Stderr)
+	}
+	if got := sorted(other.devices()); !slices.Equal(got, []string{"lo"}) {
+		t.Errorf("the other namespace has %v", got)
+	}
+}
+
+// killedAt kills the runtime alone at the n-th system call of a kind; false:
+// there were fewer.
+func (n *network) killedAt(b *bundle.Bundle, call string, at int, args ...string) bool {
 	n.t.Helper()
 	trace := b.Home + "/trace"
-	p := b.Begin(bundle.Options{Wrap: n.enter("strace", "-I", "1", "-f", "-q", "-o", trace, "-e", "trace="+call,
-		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, at))}, "create", "--bundle", b.Dir, b.ID)
-	ended := func() bool {
-		return !slices.ContainsFunc(bundle.Processes(), func(line string) bool {
-			return strings.Contains(line, b.Root+" create") && !strings.Contains(line, "(strace)")
-		})
-	}
-	seen := func() bool { _, err := os.Stat(trace); return err == nil && strings.Contains(b.Raw(trace), "+++") }
-	if !bundle.Eventually(seen) || !bundle.Eventually(ended) {
-		n.t.Errorf("create does not end:\n%s", strings.Join(bundle.Processes(), "\n"))
-	}
-	p.Cmd.Process.Signal(syscall.SIGTERM)
-	p.Wait()
+	b.CortenWith(bundle.Options{Wrap: n.enter("strace", "-I", "1", "-q", "-o", trace, "-e", "trace="+call,
+		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, at))}, args...)
 	return strings.Contains(b.Raw(trace), "killed by SIGKILL")
 }
