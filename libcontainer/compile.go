@@ -104,6 +104,10 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		}
 	}
 
+	if newerVersion(spec.Version) {
+		c.Warnings = append(c.Warnings, "config.json#/ociVersion: "+spec.Version+" is newer than "+specs.Version+": what it has added is ignored")
+	}
+
 	switch spec.Annotations[initAnnotation] {
 	case "", "true", "false":
 	default:
@@ -207,6 +211,10 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		b.Gate(payload, gate)
 	} else {
 		c.wait(b, payload, barrierCommit)
+	}
+	if len(spec.Process.Args) == 0 {
+		c.Plan = b.Plan
+		return c, nil // an idle process: start refuses, and nothing is behind the gate
 	}
 	p.compileExec(init, uint64(len(preserved)), func() {
 		if h := spec.Hooks; h != nil {

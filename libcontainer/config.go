@@ -56,7 +56,7 @@ func LoadProcess(path string) (*specs.Process, error) {
 // change from then on. Its errors are *plan.Error.
 //
 // Members the spec does not know are ignored, as it demands, and so are the
-// sections of other platforms. null is an absent member. Names are compared
+// sections of other platforms: they say nothing about Linux. null is an absent member. Names are compared
 // byte by byte. For the text see cursor.
 func DecodeSpec(b []byte) (*Config, error) {
 	config := &Config{Raw: b}

@@ -4,6 +4,8 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -113,7 +115,6 @@ var refused = []struct{ document, line string }{
 	{with("ociVersion", `"1.0.0+a_b"`), `#/ociVersion: want a version such as 1.3.0, got "1.0.0+a_b"`},
 	{with("ociVersion", `"2.0.0"`), `#/ociVersion: version 2.0.0 is not supported, only 1.x is`},
 	{with("root/path", `""`), `#/root/path: must not be empty`},
-	{with("process", ``), `#/process: process property must not be empty`},
 	{with("process/args", ``), `#/process/args: args must not be empty`},
 	{with("process/args", `[]`), `#/process/args: args must not be empty`},
 	{with("process/args", `[""]`), `#/process/args/0: must not be empty`},
@@ -215,7 +216,10 @@ var refused = []struct{ document, line string }{
 	{withRule(`"names":["read"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":1,"op":"=="}]`), `#/linux/seccomp/syscalls/0/args/0/op: unknown operator "=="`},
 
 	// What corten does not do yet.
-	{with("vm", `{}`), `#/vm: not supported by corten yet`},
+	{with("vm", `{}`), `#/vm: corten makes containers, not virtual machines`},
+	{with("hostname", `"`+strings.Repeat("h", 65)+`"`, "linux/namespaces", `[{"type":"uts"}]`), `#/hostname: want at most 64 bytes, got 65`},
+	{with("domainname", `"`+strings.Repeat("d", 65)+`"`, "linux/namespaces", `[{"type":"uts"}]`), `#/domainname: want at most 64 bytes, got 65`},
+	{with("ociVersion", `"1.0.0-01"`), `#/ociVersion: want a version such as 1.3.0, got "1.0.0-01"`},
 	{with("process/scheduler", `{"policy":"SCHED_FIFO"}`), `#/process/scheduler: not supported by corten yet`},
 	{with("process/ioPriority", `{"class":"IOPRIO_CLASS_RT"}`), `#/process/ioPriority: not supported by corten yet`},
 	{with("process/execCPUAffinity", `{"final":"0"}`), `#/process/execCPUAffinity: not supported by corten yet`},
@@ -261,6 +265,20 @@ func mappingJSON(ids ...string) string {
 		ids[i] = `{"containerID":` + n[0] + `,"hostID":` + n[1] + `,"size":` + n[2] + `}`
 	}
 	return "[" + strings.Join(ids, ",") + "]"
+}
+
+func TestMappingsFitIntoAPage(t *testing.T) {
+	if os.Getpagesize() > 4096 {
+		t.Skip("the kernel's pages hold 340 mappings of any ids")
+	}
+	var ids []string
+	for i := range 340 {
+		ids = append(ids, fmt.Sprintf("%d,%d,1", 1000000000+2*i, 2000000000+3*i))
+	}
+	_, err := DecodeSpec([]byte(withUserns(ids...)))
+	if want := "config.json#/linux/uidMappings: as text 8160 bytes, of which the kernel takes less than 4096"; err == nil || err.Error() != want {
+		t.Error(err)
+	}
 }
 
 func withUserns(ids ...string) string {

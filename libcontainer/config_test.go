@@ -74,6 +74,7 @@ func TestGoodDocuments(t *testing.T) {
 		with("linux/namespaces", `[{"type":"user","path":"/proc/7/ns/user"}]`),
 		with("linux/devices", `[{"type":"p","path":"/dev/pipe"},{"type":"c","path":"/dev/x","major":4095,"minor":1048575,"fileMode":8624}]`),
 		with("linux/rootfsPropagation", `"rslave"`, "linux/resources", `{"devices":[{"allow":true,"type":"a","major":-1,"minor":-1}]}`),
+		with("process", ``), with("process", `null`), with("ociVersion", `"1.99.0"`), with("ociVersion", `"1.0.0-0a.0+01"`),
 		with("windows", `5`, "solaris", `{"milestone":5}`, "zos", `[]`, "freebsd", `{}`),
 		with("hooks", `{"prestart":[],"createRuntime":[{"path":"/bin/x","timeout":1}]}`),
 		with("mounts", `[{"destination":"data/../b"}]`),

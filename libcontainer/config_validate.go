@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -21,11 +22,14 @@ func validate(s *specs.Spec) error {
 	if s.Root.Path == "" {
 		return refuse(document.Field("root").Field("path"), "must not be empty")
 	}
-	if s.Process == nil {
-		return refuse(document.Field("process"), "process property must not be empty")
+	if s.VM != nil {
+		return refuse(document.Field("vm"), "corten makes containers, not virtual machines")
 	}
-	if err := validateProcess(document.Field("process"), s.Process); err != nil {
-		return err
+	// Who only creates needs none.
+	if s.Process != nil {
+		if err := validateProcess(document.Field("process"), s.Process); err != nil {
+			return err
+		}
 	}
 	for i := range s.Mounts {
 		if err := validateMount(i, &s.Mounts[i]); err != nil {
@@ -63,6 +67,13 @@ func validateVersion(v string) error {
 		return refuse(at, "version %s is not supported, only 1.x is", clip(v))
 	}
 	return nil
+}
+
+// newerVersion reports whether a valid version has a later minor one than corten's.
+func newerVersion(v string) bool {
+	minor, _, _ := strings.Cut(v[len("1."):], ".")
+	own := strconv.Itoa(specs.VersionMinor)
+	return len(minor) > len(own) || len(minor) == len(own) && minor > own
 }
 
 func validSuffix(s string) bool {

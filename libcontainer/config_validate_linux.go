@@ -25,17 +25,19 @@ func validateLinux(s *specs.Spec) error {
 		return err
 	}
 	uts := namespaceOf(l, specs.UTSNamespace) != nil
-	if s.Hostname != "" && !uts {
-		return refuse(document.Field("hostname"), "needs a uts namespace")
+	if err := validateName(document.Field("hostname"), s.Hostname, uts); err != nil {
+		return err
 	}
-	if s.Domainname != "" && !uts {
-		return refuse(document.Field("domainname"), "needs a uts namespace")
+	if err := validateName(document.Field("domainname"), s.Domainname, uts); err != nil {
+		return err
 	}
 	if err := validateMappings(l); err != nil {
 		return err
 	}
-	if err := validateMapped(s.Process.User, &idMaps{l.UIDMappings, l.GIDMappings}); err != nil {
-		return err
+	if s.Process != nil {
+		if err := validateMapped(s.Process.User, &idMaps{l.UIDMappings, l.GIDMappings}); err != nil {
+			return err
+		}
 	}
 	if err := validateTimeOffsets(l); err != nil {
 		return err
@@ -79,6 +81,17 @@ func validateLinux(s *specs.Spec) error {
 		return nil
 	}
 	return seccomp.Validate(at.Field("seccomp"), l.Seccomp)
+}
+
+// validateName wants a name that sethostname(2) takes, and a namespace for it.
+func validateName(at plan.Pointer, name string, uts bool) error {
+	if name != "" && !uts {
+		return refuse(at, "needs a uts namespace")
+	}
+	if len(name) > 64 {
+		return refuse(at, "want at most 64 bytes, got %d", len(name))
+	}
+	return nil
 }
 
 // namespaceOf is the entry of l for a type of namespace; nil if it is the

@@ -47,6 +47,9 @@ func (r *Runtime) Start(id, notifySocket string) error {
 	case status != statusCreated:
 		return errors.New("cannot start a container in the " + status + " state")
 	}
+	if c.Idle {
+		return errNoProcess
+	}
 	pidfd, err := c.process()
 	if err != nil {
 		return errors.New("cannot start a container that has stopped")

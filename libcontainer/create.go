@@ -58,7 +58,10 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 		return nil, nil, err
 	}
 	if config.Process == nil {
-		return nil, nil, &plan.Error{At: plan.At("/process"), Err: errors.New("process property must not be empty")}
+		if !o.gate {
+			return nil, nil, errNoProcess
+		}
+		config.Process = idle()
 	}
 	if !o.explain {
 		if err := terminalRules(config.Process, o.Detach || o.gate, o.ConsoleSocket); err != nil {
@@ -142,7 +145,7 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 	if err := flock(c.dir); err != nil {
 		return c, err
 	}
-	c.record = record{ID: o.ID, Bundle: o.Bundle, Rootfs: config.Root.Path, Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring}
+	c.record = record{ID: o.ID, Bundle: o.Bundle, Rootfs: config.Root.Path, Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring, Idle: len(config.Process.Args) == 0}
 	if !path.IsAbs(c.Rootfs) {
 		c.Rootfs = path.Join(o.Bundle, c.Rootfs)
 	}

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"encoding/binary"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -38,6 +39,13 @@ func compileKeyring(b *plan.Builder) {
 	b.Warn(at, "the payload keeps the caller's session keyring")
 	b.Else()
 }
+
+// errNoProcess is what start has to say without a process (runtime-spec, "Start").
+var errNoProcess = &plan.Error{At: plan.At("/process"), Err: errors.New("process property must not be empty")}
+
+// idle is the process of a container whose config.json has none: it waits at the
+// gate, without any right, and is never started.
+func idle() *specs.Process { return &specs.Process{Cwd: "/"} }
 
 // compileCwdTarget finds process.cwd below the root in slot root. For a container
 // it is made if it is missing; for an exec it must be there.
@@ -152,6 +160,9 @@ func (p *process) compileAgent() {
 // compileLookup finds the program as the user it will run as, so that a missing
 // one is an error of create.
 func (p *process) compileLookup() {
+	if len(p.spec.Args) == 0 {
+		return
+	}
 	p.b.Lookup(plan.At("/process/args").Index(0), candidates(p.spec))
 }
 

@@ -43,6 +43,7 @@ type record struct {
 	Into      int       `json:"into"`    // index of the one entered by clone3(2), -1: none
 
 	NoNewKeyring bool `json:"noNewKeyring"` // exec keeps the caller's, too
+	Idle         bool `json:"idle"`         // config.json has no process to start
 }
 
 const recordVersion = 1
@@ -213,7 +214,7 @@ func (c *container) write() error {
 		}
 		b.WriteString(quoteJSON(dir))
 	}
-	b.WriteString(`],"into":` + strconv.Itoa(c.Into) + `,"noNewKeyring":` + strconv.FormatBool(c.NoNewKeyring) + "}\n")
+	b.WriteString(`],"into":` + strconv.Itoa(c.Into) + `,"noNewKeyring":` + strconv.FormatBool(c.NoNewKeyring) + `,"idle":` + strconv.FormatBool(c.Idle) + "}\n")
 	if err := writeAt(c.dir, "."+stateFile, b.Bytes()); err != nil {
 		return err
 	}
