@@ -45,6 +45,7 @@ var commands = [...]struct {
 	{"spec", specCommand},
 	{"start", startCommand},
 	{"state", stateCommand},
+	{"update", updateCommand},
 }
 
 // A process dies with the thread that cloned it, when it asked for a death

@@ -23,6 +23,7 @@ type Plan struct {
 	Ignored     []plan.Pointer // fields asked for that the kernel no longer has
 	Unit        *Unit          // made by systemd around the container; nil: the cgroups are made here
 	rootless    bool
+	devices     *Devices // those of the rows
 }
 
 // Dir is the container's cgroup in one hierarchy.

@@ -108,6 +108,7 @@ func (p *Plan) compileDevices(at plan.Pointer, rules []specs.LinuxDeviceCgroup, 
 	if p.Unit != nil {
 		p.Unit.devices(at, d)
 	}
+	p.devices = d
 	dir, v2 := h.holder("devices"), false
 	if dir < 0 && p.Into >= 0 {
 		dir, v2 = p.Into, true

@@ -99,7 +99,11 @@ func (c *Cgroup) freeze(limit time.Duration) (err error) {
 		if err := writeFile(d.fd, "cgroup.freeze", "1"); err != nil {
 			return os.NewSyscallError("write cgroup.freeze 1", err)
 		}
-		return d.waitEvent("frozen", "1", deadline)
+		err := d.waitEvent("frozen", "1", deadline)
+		if isErrno(err, unix.ETIMEDOUT) {
+			err = explain(err, survivors(d.fd))
+		}
+		return err
 	}
 	return d.freezeV1(deadline)
 }
@@ -124,7 +128,7 @@ func (d *dir) freezeV1(deadline time.Time) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return os.NewSyscallError("write freezer.state FROZEN", unix.ETIMEDOUT)
+			return explain(os.NewSyscallError("write freezer.state FROZEN", unix.ETIMEDOUT), survivors(d.fd))
 		}
 		if try > 5 {
 			time.Sleep(time.Millisecond)

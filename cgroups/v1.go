@@ -21,8 +21,11 @@ func memoryV1(m *specs.LinuxMemory) []limit {
 	if m.Swappiness != nil && *m.Swappiness != math.MaxUint64 {
 		swappiness = number(m.Swappiness)
 	}
-	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
-		oomKiller = "1"
+	oomFlags := uint8(0)
+	if m.DisableOOMKiller != nil {
+		if oomKiller = "1"; !*m.DisableOOMKiller {
+			oomKiller, oomFlags = "0", reused
+		}
 	}
 	return []limit{
 		{"memory", "useHierarchy", "memory", "memory.use_hierarchy", hierarchical(m), Exact, 0},
@@ -32,7 +35,7 @@ func memoryV1(m *specs.LinuxMemory) []limit {
 		// After memory.limit: the kernel wants the sum never below it.
 		{"memory", "swap", "memory", "memory.memsw.limit_in_bytes", swap, Bytes, flags},
 		{"memory", "reservation", "memory", "memory.soft_limit_in_bytes", amount(m.Reservation), Bytes, 0},
-		{"memory", "disableOOMKiller", "memory", "memory.oom_control", oomKiller, NoReadBack, 0},
+		{"memory", "disableOOMKiller", "memory", "memory.oom_control", oomKiller, NoReadBack, oomFlags},
 		{"memory", "swappiness", "memory", "memory.swappiness", swappiness, Exact, 0},
 	}
 }

@@ -201,7 +201,7 @@ func (r *Runtime) forget(c *container) error {
 		return err
 	}
 	fd := int(c.dir.Fd())
-	for _, name := range [...]string{fifoFile, planFile, configFile, "." + stateFile, journalFile, stateFile} {
+	for _, name := range [...]string{fifoFile, planFile, updateFile, "." + configFile, configFile, "." + stateFile, journalFile, stateFile} {
 		if err := unix.Unlinkat(fd, name, 0); err != nil && err != unix.ENOENT {
 			return &os.PathError{Op: "unlinkat", Path: path.Join(c.dir.Name(), name), Err: err}
 		}

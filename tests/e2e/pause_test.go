@@ -242,7 +242,7 @@ func quarrel(t *testing.T, b *bundle.Bundle, n, seed int) {
 		for i := 0; again(i); i++ {
 			out, status := command(b, "pause", b.ID)
 			if status != 0 && !strings.Contains(out, "container not running") {
-				t.Errorf("pause: status %d: %s", status, out)
+				t.Errorf("pause: status %d: %s\n%s", status, out, strings.Join(bundle.Processes(), "\n"))
 			}
 			out, status = command(b, "resume", b.ID)
 			if status != 0 && !strings.Contains(out, "container not paused") {

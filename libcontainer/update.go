@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"corten/cgroups"
+	"corten/nsenter/plan"
+)
+
+// updateFile has what the limits were while an update writes new ones.
+const updateFile = "update"
+
+// begun is the content of updateFile.
+type begun struct {
+	Config uint64            `json:"config"` // inode of config.json: with another, the update is complete
+	Before []cgroups.Setting `json:"before"`
+}
+
+// LoadResources reads and decodes what config.json has at /linux/resources from
+// the file at path, or from standard input if that is "-".
+func LoadResources(path string) (r *specs.LinuxResources, err error) {
+	var raw []byte
+	if path == "-" {
+		raw, err = readStdin()
+	} else {
+		raw, err = readDocument(path)
+	}
+	if err != nil {
+		return nil, inFile(path, err)
+	}
+	c := newCursor(raw)
+	if err := c.document(func() { r = c.resources() }); err != nil {
+		return nil, inFile(path, err)
+	}
+	for i, d := range r.Devices {
+		if err := validateDeviceRule(document.Field("devices").Index(i), d); err != nil {
+			return nil, inFile(path, err)
+		}
+	}
+	return r, nil
+}
+
+func readStdin() ([]byte, error) {
+	var b []byte
+	for buf := make([]byte, 64<<10); ; {
+		n, err := unix.Read(0, buf)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, os.NewSyscallError("read", err)
+		case n == 0:
+			return b, nil
+		case len(b)+n > maxConfig:
+			return nil, &plan.Error{Err: errors.New("larger than 16 MiB")}
+		default:
+			b = append(b, buf[:n]...)
+		}
+	}
+}
+
+// Update changes the limits of a container to those of change; what it does not
+// name stays as it is. Either all are in force and in the container's own
+// config.json afterwards, or none.
+func (r *Runtime) Update(id string, change *specs.LinuxResources) error {
+	c, err := r.openMade(id, true)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if c.status() == statusStopped {
+		return ErrNotRunning
+	}
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	host, err := r.probeCgroups()
+	if err != nil {
+		return err
+	}
+	last, err := cgroups.Compile(config.Spec, c.id, host)
+	if err != nil {
+		return err
+	}
+	group := cgroups.Open(c.Cgroups)
+	defer group.Close()
+	if err := c.undoUpdate(group, last); err != nil {
+		return err
+	}
+	wanted := *config.Spec
+	linux := *config.Linux
+	wanted.Linux = &linux
+	linux.Resources = merge(config.Linux.Resources, change)
+	next, err := cgroups.Compile(&wanted, c.id, host)
+	if err != nil {
+		return err
+	}
+	for _, at := range next.Ignored {
+		r.warn("config.json#%s: the kernel has no such limit any more: ignored", at)
+	}
+	raw, err := withResources(config.Raw, linux.Resources)
+	if err != nil {
+		return err
+	}
+	if err := writeAt(c.dir, "."+configFile, raw); err != nil {
+		return err
+	}
+	err = group.Update(&cgroups.Update{Last: last, Next: next, Sections: sections(change), Devices: len(change.Devices) > 0, Journal: c.beginUpdate})
+	if err != nil {
+		return c.endUpdate(err)
+	}
+	fd := int(c.dir.Fd())
+	if err := unix.Renameat(fd, "."+configFile, fd, configFile); err != nil {
+		return errors.Join(os.NewSyscallError("renameat", err), c.undoUpdate(group, last))
+	}
+	return c.endUpdate(nil)
+}
+
+// probeCgroups finds the hierarchies as probe does.
+func (r *Runtime) probeCgroups() (*cgroups.Host, error) {
+	h, err := cgroups.Probe()
+	if err == nil && (r.Rootless == "true" || r.Rootless == "false") {
+		h.Rootless = r.Rootless == "true"
+	}
+	return h, err
+}
+
+// beginUpdate notes the limits as they are.
+func (c *container) beginUpdate(before []cgroups.Setting) error {
+	inode, err := c.configInode()
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(begun{inode, before})
+	if err != nil {
+		return err
+	}
+	return writeAt(c.dir, updateFile, b)
+}
+
+// endUpdate forgets them. After a failure to put them back they are kept: the
+// next update begins with that.
+func (c *container) endUpdate(err error) error {
+	fd := int(c.dir.Fd())
+	if err != nil {
+		_ = unix.Unlinkat(fd, "."+configFile, 0)
+		if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > 1 {
+			return err
+		}
+	}
+	if unlinkErr := unix.Unlinkat(fd, updateFile, 0); unlinkErr != nil && unlinkErr != unix.ENOENT {
+		return errors.Join(err, os.NewSyscallError("unlinkat", unlinkErr))
+	}
+	return err
+}
+
+// undoUpdate puts back what an update that was killed has changed.
+func (c *container) undoUpdate(group *cgroups.Cgroup, last *cgroups.Plan) error {
+	b, err := readAt(c.dir, updateFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	inode, err := c.configInode()
+	if err != nil {
+		return err
+	}
+	var was begun
+	// What cannot be read was being written: nothing had been changed.
+	if json.Unmarshal(b, &was) == nil && was.Config == inode {
+		if err := group.Restore(last, was.Before); err != nil {
+			return err
+		}
+	}
+	return c.endUpdate(nil)
+}
+
+func (c *container) configInode() (uint64, error) {
+	var st unix.Stat_t
+	err := unix.Fstatat(int(c.dir.Fd()), configFile, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return st.Ino, os.NewSyscallError("fstatat", err)
+}
+
+// withResources is the document with other limits and all else as it is.
+func withResources(raw []byte, r *specs.LinuxResources) ([]byte, error) {
+	var document, linux map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &document); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(document["linux"], &linux); err != nil {
+		return nil, err
+	}
+	var err error
+	if linux["resources"], err = encode(r); err != nil {
+		return nil, err
+	}
+	if document["linux"], err = encode(linux); err != nil {
+		return nil, err
+	}
+	return encode(document)
+}
+
+// encode is v as JSON, strings as they stand.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
