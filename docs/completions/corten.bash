@@ -20,11 +20,11 @@ _corten() {
 	--rootless) [[ $verb ]] || { mapfile -t COMPREPLY < <(compgen -W "true false auto" -- "$word") && return; } ;;
 	--format) mapfile -t COMPREPLY < <(compgen -W "table json" -- "$word") && return ;;
 	--root | --bundle | -b) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
-	--log | --process | -p | --pid-file | --console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	--log | --process | --resources | -p | --pid-file | --console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	esac
 	local words=
 	case $verb in
-	"") words="create delete exec features kill list pause plan ps resume run spec start state --root --log --log-format --debug --systemd-cgroup --rootless --version --help help" ;;
+	"") words="create delete exec features kill list pause plan ps resume run spec start state update --root --log --log-format --debug --systemd-cgroup --rootless --version --help help" ;;
 	create) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
 	delete) words="--force --help" ;;
 	exec) words="--process --tty --detach --user --additional-gids --cwd --env --cap --no-new-privs --pid-file --console-socket --preserve-fds --ignore-paused --help" ;;
@@ -38,9 +38,10 @@ _corten() {
 	spec) words="--bundle --rootless --help" ;;
 	start) words="--help" ;;
 	state) words="--help" ;;
+	update) words="--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpu-idle --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --kernel-memory --kernel-memory-tcp --pids-limit --l3-cache-schema --mem-bw-schema --help" ;;
 	esac
 	case $verb in
-	start | state | kill | delete | pause | resume | ps | exec) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
+	start | state | kill | delete | pause | resume | update | ps | exec) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
