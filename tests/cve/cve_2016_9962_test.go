@@ -11,6 +11,8 @@ import (
 )
 
 // Also CVE-2020-14298, the same fault come back.
+//
+// cve: CVE-2016-9962, CVE-2020-14298, CVE-2016-8649
 func TestCVE_2016_9962_ExecShowsNothingOfTheHost(t *testing.T) {
 	b := bundle.New(t)
 	canary := b.Canary()

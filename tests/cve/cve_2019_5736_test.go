@@ -21,6 +21,7 @@ func digest(t *testing.T, path string) [sha256.Size]byte {
 	return sha256.Sum256(text)
 }
 
+// cve: CVE-2019-5736, CVE-2020-14300
 func TestCVE_2019_5736_TheRuntimeIsNotWrittenByWhatItStarts(t *testing.T) {
 	before := digest(t, bundle.Runtime(t))
 	for _, args := range [][]string{{"/proc/self/exe"}, {"/script"}} {

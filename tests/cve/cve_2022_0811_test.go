@@ -15,7 +15,7 @@ import (
 // A sysctl's name or value that means another one to whoever writes it sets
 // kernel.core_pattern, and so what the host runs as root.
 //
-// cve: CVE-2022-0811
+// cve: CVE-2022-0811, GHSA-w2j5-3rcx-vx7x
 func TestCVE_2022_0811_NoSysctlReachesTheHost(t *testing.T) {
 	read := func() string {
 		b, err := os.ReadFile("/proc/sys/kernel/core_pattern")

@@ -26,6 +26,7 @@ func leaky(t *testing.T, c *bundle.Canary) []*os.File {
 	return files
 }
 
+// cve: CVE-2024-21626
 func TestCVE_2024_21626_NoCwdLeadsToTheHost(t *testing.T) {
 	for n := range 14 {
 		for _, cwd := range []string{fmt.Sprintf("/proc/self/fd/%d", n), fmt.Sprintf("/proc/self/fd/%d/../..", n), fmt.Sprintf("/link%d", n)} {
@@ -44,6 +45,7 @@ func TestCVE_2024_21626_NoCwdLeadsToTheHost(t *testing.T) {
 	}
 }
 
+// cve: CVE-2024-21626
 func TestCVE_2024_21626_NoExecCwdLeadsToTheHost(t *testing.T) {
 	b := bundle.New(t, bundle.Probe("pause"))
 	canary := b.Canary()
@@ -57,6 +59,7 @@ func TestCVE_2024_21626_NoExecCwdLeadsToTheHost(t *testing.T) {
 	}
 }
 
+// cve: CVE-2024-21626
 func TestCVE_2024_21626_DescriptorsOfTheCallerStayOutside(t *testing.T) {
 	b := bundle.New(t, bundle.Probe())
 	r := b.CortenWith(bundle.Options{ExtraFiles: leaky(t, b.Canary())}, "run", "--bundle", b.Dir, b.ID).OK(b)

@@ -14,7 +14,7 @@ import (
 
 // What is mounted over /proc takes no write from the runtime.
 //
-// cve: CVE-2025-52881, CVE-2019-16884
+// cve: CVE-2025-52881, CVE-2019-16884, CVE-2025-65105, CVE-2025-64750, CVE-2025-62596
 func TestCVE_2025_52881_NoWriteGoesToAFalseProc(t *testing.T) {
 	for _, target := range []string{"/proc", "/proc/sys", "/proc/sys/net", "/proc/self", "/proc/self/attr", "/proc/thread-self", "/proc/1"} {
 		for _, kind := range []string{"tmpfs", "bind"} {

@@ -14,6 +14,8 @@ import (
 
 // CVE-2022-24769, CVE-2022-27649, CVE-2022-27650, CVE-2022-27651, CVE-2022-27652
 // and CVE-2025-27612 are the same fault in other programs.
+//
+// cve: CVE-2022-29162, CVE-2022-24769, CVE-2022-27649, CVE-2022-27650, CVE-2022-27651, CVE-2022-27652, CVE-2025-27612
 func TestCVE_2022_29162_NothingIsInheritableUnlessTheConfigurationSaysSo(t *testing.T) {
 	for _, uid := range []uint32{0, 1000} {
 		b := bundle.New(t, bundle.Shell("probe; exec sleep 100"), func(s *specs.Spec) { s.Process.User.UID = uid })

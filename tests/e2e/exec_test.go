@@ -50,6 +50,7 @@ func TestExecRunsInTheContainersNamespacesAndCgroup(t *testing.T) {
 	}
 }
 
+// cve: CVE-2023-38496
 func TestExecIsConfinedLikeTheContainer(t *testing.T) {
 	b := running(t, bundle.Capabilities("CAP_KILL", "CAP_CHOWN"))
 	r := bundle.ParseReport(t, b.Exec("ID", "probe").OK(b).Stdout)

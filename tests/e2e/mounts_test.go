@@ -238,6 +238,7 @@ func TestNoMountComesOutOfTheContainer(t *testing.T) {
 	}
 }
 
+// cve: CVE-2024-0132
 func TestMountsOnSymlinksStayInTheRoot(t *testing.T) {
 	b := bundle.New(t, bundle.Probe(), bundle.Mount("/link/x", "tmpfs", "tmpfs"))
 	canary := b.Canary()

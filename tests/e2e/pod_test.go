@@ -101,7 +101,7 @@ func TestSysctlsAreSetWithoutAPIDNamespaceToMountProcOf(t *testing.T) {
 // and although the user namespace that is joined denies setgroups(2).
 //
 // spec: process.user.additionalGids, linux.namespaces[].path
-// cve: CVE-2022-36109, CVE-2014-8989
+// cve: CVE-2022-36109, CVE-2014-8989, CVE-2023-25173
 func TestNoGroupOfTheCallerGoesIntoTheContainer(t *testing.T) {
 	callers := bundle.Options{Wrap: []string{"setpriv", "--groups", "0,4242,4343"}}
 	for name, c := range map[string]struct {

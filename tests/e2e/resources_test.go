@@ -137,6 +137,7 @@ func TestCPUSetIsInForce(t *testing.T) {
 }
 
 // spec: linux.resources.devices[].allow
+// cve: GHSA-g54h-m393-cpwq
 func TestDevicesNotAllowedCannotBeOpened(t *testing.T) {
 	for _, view := range bundle.Views() {
 		t.Run(view.String(), func(t *testing.T) {

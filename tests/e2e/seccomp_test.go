@@ -95,6 +95,7 @@ func TestArgumentsAreComparedByEveryOperator(t *testing.T) {
 // any (CVE-2017-18367).
 //
 // spec: linux.seccomp.syscalls[].args[].index
+// cve: CVE-2017-18367
 func TestConditionsOfOneRule(t *testing.T) {
 	arg := func(index uint, value uint64) specs.LinuxSeccompArg {
 		return specs.LinuxSeccompArg{Index: index, Op: specs.OpEqualTo, Value: value}

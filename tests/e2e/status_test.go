@@ -93,6 +93,7 @@ func TestAMissingCommandIsNamedInTheWordsEnginesMatch(t *testing.T) {
 	}
 }
 
+// cve: CVE-2022-29526
 func TestACommandThatMayNotBeExecutedIsPermissionDenied(t *testing.T) {
 	b := bundle.New(t, bundle.Args("/etc/passwd"))
 	if r := b.Run(); r.Status == 0 || !strings.Contains(r.Stderr, "permission denied") {

@@ -111,6 +111,7 @@ func TestAForegroundTerminalHasTheCallersSizeAndAllOutput(t *testing.T) {
 	}
 }
 
+// cve: CVE-2016-10124, CVE-2017-5226
 func TestWithoutATerminalThereIsNoControllingOne(t *testing.T) {
 	b := bundle.New(t, bundle.Shell("probe tiocsti; probe open-write /dev/tty"))
 	out, _ := under(t, b, "", "run", "--bundle", b.Dir, b.ID)
