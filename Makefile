@@ -3,6 +3,7 @@
 #   make           ./corten: static, reproducible
 #   make demo      builds it and runs a container
 #   make test      every test (as root)
+#   make test-vm   those that need systemd, pure cgroup v2 or an LSM, in virtual machines
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin
 #   make install   PREFIX=/usr/local DESTDIR=
@@ -41,6 +42,10 @@ test: corten
 	@./build-deps.sh test
 	tests/all
 
+test-vm: corten
+	@./build-deps.sh vm
+	@tests/vm/suite $(VM)
+
 mutate: corten
 	@./build-deps.sh test
 	$(GO) run ./tests/mutate $(MUTATE)
@@ -62,4 +67,4 @@ clean:
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
 	@$(MAKE) --no-print-directory -C cgroups/scope clean
 
-.PHONY: all corten parts deps demo test mutate bench install clean
+.PHONY: all corten parts deps demo test test-vm mutate bench install clean

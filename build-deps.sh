@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# build-deps.sh build|demo|test|bench: installs the Debian packages that this
+# build-deps.sh build|demo|test|bench|vm: installs the Debian packages that this
 # needs and that are missing. When nothing is, it takes milliseconds.
 set -eu
 
@@ -40,12 +40,20 @@ checks() {
 	want /bin/ps procps
 }
 
+machines() {
+	demo
+	want /usr/bin/qemu-system-x86_64 qemu-system-x86
+	want /usr/sbin/debootstrap debootstrap
+	want /sbin/mke2fs e2fsprogs
+}
+
 case ${1:-build} in
 build) build ;;
 demo) demo ;;
 test) build && checks ;;
 bench) demo && peers ;;
-*) echo "usage: $0 build|demo|test|bench" >&2 && exit 2 ;;
+vm) build && machines ;;
+*) echo "usage: $0 build|demo|test|bench|vm" >&2 && exit 2 ;;
 esac
 
 [ -n "$missing" ] || exit 0

@@ -48,7 +48,7 @@ func (c *Console) close() {
 // Receive takes the one descriptor of the one message, then reads from it.
 func (c *Console) Receive() {
 	c.b.t.Helper()
-	c.b.must(c.conn.SetDeadline(time.Now().Add(10 * time.Second)))
+	c.b.must(c.conn.SetDeadline(time.Now().Add(Slow(10 * time.Second))))
 	conn, err := c.conn.AcceptUnix()
 	c.b.must(err)
 	defer conn.Close()

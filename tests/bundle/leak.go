@@ -32,12 +32,12 @@ func take() snapshot {
 	}
 }
 
-// CheckLeaks fails the test when, within 5 s, there is not again what was
+// CheckLeaks fails the test when, within Slow(5 s), there is not again what was
 // there when the bundle was made.
 func (b *Bundle) CheckLeaks() {
 	b.t.Helper()
 	var left []string
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(Slow(5 * time.Second)); ; time.Sleep(20 * time.Millisecond) {
 		left = b.Leaks()
 		if len(left) == 0 || time.Now().After(end) {
 			break

@@ -17,7 +17,16 @@ import (
 )
 
 // Deadline of one command of the runtime.
-const Deadline = 30 * time.Second
+func Deadline() time.Duration { return Slow(30 * time.Second) }
+
+// Slow is d, or $CORTEN_SLOW times d on a machine that is as much slower than
+// any of today: the deadlines of a test only end what hangs.
+func Slow(d time.Duration) time.Duration {
+	if factor, err := strconv.Atoi(os.Getenv("CORTEN_SLOW")); err == nil {
+		d *= time.Duration(factor)
+	}
+	return d
+}
 
 // Result is what a command of the runtime left behind.
 type Result struct {
@@ -129,7 +138,7 @@ func (b *Bundle) Begin(o Options, args ...string) *Process {
 	b.runs++
 	p := &Process{b: b, limit: o.Deadline, exited: make(chan error, 1)}
 	if p.limit == 0 {
-		p.limit = Deadline
+		p.limit = Deadline()
 	}
 	p.out = filepath.Join(b.Home, fmt.Sprintf("out.%d", b.runs))
 	p.err = filepath.Join(b.Home, fmt.Sprintf("err.%d", b.runs))
@@ -224,9 +233,9 @@ func (b *Bundle) WaitStatus(status string) {
 	}
 }
 
-// Eventually tries for 5 s until the condition holds.
+// Eventually tries for Slow(5 s) until the condition holds.
 func Eventually(condition func() bool) bool {
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(Slow(5 * time.Second)); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if condition() {
 			return true
 		}

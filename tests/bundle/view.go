@@ -19,13 +19,12 @@ const (
 	V2   View = "v2" // the unified hierarchy alone
 )
 
-// Views are those this machine can show: one that has only cgroup v2 has no other.
+// Views are those this machine can show: only one with both versions has more than its own.
 func Views() []View {
-	var fs unix.Statfs_t
-	if unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
-		return []View{Host}
+	if unifiedRoot() == "/sys/fs/cgroup/unified" {
+		return []View{Host, V1, V2}
 	}
-	return []View{Host, V1, V2}
+	return []View{Host}
 }
 
 // command is the words that run the rest of a command line in the view.
