@@ -17,7 +17,7 @@ import (
 )
 
 // Deadline of one command of the runtime.
-func Deadline() time.Duration { return Slow(30 * time.Second) }
+var Deadline = Slow(30 * time.Second)
 
 // Slow is d, or $CORTEN_SLOW times d on a machine that is as much slower than
 // any of today: the deadlines of a test only end what hangs.
@@ -138,7 +138,7 @@ func (b *Bundle) Begin(o Options, args ...string) *Process {
 	b.runs++
 	p := &Process{b: b, limit: o.Deadline, exited: make(chan error, 1)}
 	if p.limit == 0 {
-		p.limit = Deadline()
+		p.limit = Deadline
 	}
 	p.out = filepath.Join(b.Home, fmt.Sprintf("out.%d", b.runs))
 	p.err = filepath.Join(b.Home, fmt.Sprintf("err.%d", b.runs))

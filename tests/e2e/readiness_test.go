@@ -42,7 +42,7 @@ func (m *serviceManager) env() bundle.Options {
 func (m *serviceManager) next() (text string, fds int) {
 	m.t.Helper()
 	b, oob := make([]byte, 4096), make([]byte, 4096)
-	m.socket.SetReadDeadline(time.Now().Add(bundle.Deadline()))
+	m.socket.SetReadDeadline(time.Now().Add(bundle.Deadline))
 	n, oobn, _, _, err := m.socket.ReadMsgUnix(b, oob)
 	if err != nil {
 		m.t.Fatal(err)
