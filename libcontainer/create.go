@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -68,6 +69,9 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 			return nil, nil, err
 		}
 	}
+	if err := checkRoot(config.Root.Path, o); err != nil {
+		return nil, nil, err
+	}
 	if err := checkHooks(config.Spec); err != nil {
 		return nil, nil, err
 	}
@@ -96,6 +100,25 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 		r.warn("%s", w)
 	}
 	return config, compiled, nil
+}
+
+// checkRoot wants a directory where the root is (runtime-spec, "Root").
+func checkRoot(root string, o *CreateOptions) error {
+	var st unix.Stat_t
+	if o.explain {
+		return nil
+	}
+	if !path.IsAbs(root) {
+		root = path.Join(o.Bundle, root)
+	}
+	err := unix.Stat(root, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		err = unix.ENOTDIR
+	}
+	if err != nil {
+		return &plan.Error{At: plan.At("/root/path"), Op: "stat " + strconv.Quote(root), Err: err}
+	}
+	return nil
 }
 
 // filter compiles linux.seccomp, or finds it compiled.

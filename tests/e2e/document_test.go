@@ -70,7 +70,7 @@ func TestAWrongValueIsRefusedBeforeAnythingIsMade(t *testing.T) {
 		{"ociVersion", 1, "#/ociVersion: want a string, got a number"},
 		{"root", nil, "#/root: required, but missing"},
 		{"root/path", "", "#/root/path: must not be empty"},
-		{"root/path", "nowhere", "#/root/path: open_tree"},
+		{"root/path", "nowhere", "#/root/path: stat "},
 		{"root/readonly", "yes", "#/root/readonly: want a boolean, got a string"},
 		{"process", nil, "#/process: process property must not be empty"},
 		{"process/args", l{}, "#/process/args: args must not be empty"},
