@@ -4,8 +4,11 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -210,5 +213,58 @@ func TestExecHasTheFilterToo(t *testing.T) {
 	b.Detach()
 	if out := b.Exec("ID", "probe", "syscall", fmt.Sprint(unix.SYS_GETPPID)).Stdout; out != "EXDEV\n" {
 		t.Errorf("printed %q", out)
+	}
+}
+
+// TestTheFilterDoesNotHinderWhatComesBeforeIt: with noNewPrivileges it is the
+// last thing, and may forbid what corten did before; without, the capabilities
+// go under it, and a filter that forbids that ends the start.
+func TestTheFilterDoesNotHinderWhatComesBeforeIt(t *testing.T) {
+	for _, names := range [][]string{{"capset"}, {"setresuid", "setresgid", "setgroups"}, {"umask", "fchdir", "openat2", "mount", "prlimit64"}} {
+		for _, privileges := range []bool{true, false} {
+			b := bundle.New(t, bundle.Args("true"), noNewPrivileges(privileges), bundle.Seccomp(specs.LinuxSyscall{Names: names, Action: specs.ActErrno}))
+			first := b.Run()
+			b.Corten("delete", "--force", b.ID).OK(b)
+			want := privileges || names[0] == "umask"
+			if ok := first.Status == 0; ok != want || !want && !strings.Contains(first.Stderr, "config.json#/process/") {
+				t.Errorf("%v, noNewPrivileges %v: %d, %s", names, privileges, first.Status, first.Stderr)
+			}
+		}
+	}
+}
+
+// TestADamagedCacheIsNoFilter: what somebody left in the cache is not loaded.
+func TestADamagedCacheIsNoFilter(t *testing.T) {
+	b := bundle.New(t, call(fmt.Sprint(unix.SYS_GETPPID)), bundle.Seccomp(specs.LinuxSyscall{Names: []string{"getppid"}, Action: specs.ActErrno}))
+	cache := filepath.Join(b.Root, ".cache/seccomp")
+	entry := func() string {
+		entries, err := os.ReadDir(cache)
+		if err != nil || len(entries) != 1 {
+			t.Fatalf("the cache has %v, %v", entries, err)
+		}
+		return filepath.Join(cache, entries[0].Name())
+	}
+	if out := b.RunOK(); out != "EPERM\n" {
+		t.Fatalf("printed %q", out)
+	}
+	good := b.Raw(entry())
+	allow := good[:len(good)-8] + "\x06\x00\x00\x00\x00\x00\xff\x7f" // one that returns SECCOMP_RET_ALLOW
+	for name, spoil := range map[string]func(path string) error{
+		"empty":    func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"cut":      func(path string) error { return os.Truncate(path, int64(len(good)-8)) },
+		"changed":  func(path string) error { return os.WriteFile(path, []byte(allow), 0o600) },
+		"foreign":  func(path string) error { return os.Chown(path, 1000, 1000) },
+		"writable": func(path string) error { return os.Chmod(path, 0o666) },
+	} {
+		if err := spoil(entry()); err != nil {
+			t.Fatal(err)
+		}
+		if out := b.RunOK(); out != "EPERM\n" {
+			t.Errorf("%s: %q", name, out)
+		}
+		info, err := os.Stat(entry())
+		if err != nil || b.Raw(entry()) != good || info.Mode().Perm() != 0o600 || info.Sys().(*syscall.Stat_t).Uid != 0 {
+			t.Errorf("%s: the entry was not made anew: %v", name, info)
+		}
 	}
 }
