@@ -49,12 +49,7 @@ func (c *Cgroup) Update(u *Update) (err error) {
 	if len(changes) == 0 && !devices {
 		return nil
 	}
-	var before []Setting
-	for i := range changes {
-		if changes[i].known {
-			before = append(before, changes[i].before)
-		}
-	}
+	before := c.before(changes)
 	if devices {
 		before = append(before, Setting{Dir: -1})
 	}
@@ -67,23 +62,54 @@ func (c *Cgroup) Update(u *Update) (err error) {
 	if err == nil && devices { // last, so that nothing that can fail comes after it
 		err = c.replaceDevices(u.Last, u.Next)
 	}
-	if err != nil {
-		return errors.Join(err, c.Restore(u.Last, before))
+	if err == nil {
+		return nil
 	}
-	return nil
+	if undo := c.Restore(u.Last, before); undo != nil {
+		return errors.Join(err, ErrLeft, undo)
+	}
+	return err
+}
+
+// ErrLeft is among the errors of an Update that could not put back everything.
+var ErrLeft = errors.New("not all limits could be put back")
+
+// before is what the changes will change, in their order. An idle cgroup takes no
+// shares, and one that is not idle any more has the kernel's default: they are
+// put back after cpu.idle, if they were there.
+func (c *Cgroup) before(changes []change) (all []Setting) {
+	for i := range changes {
+		ch := &changes[i]
+		if !ch.known {
+			continue
+		}
+		isShares := ch.row.File == "cpu.shares" || ch.row.File == "cpu.weight"
+		if idle, _ := readFile(ch.fd, "cpu.idle"); isShares && strings.TrimSpace(idle) == "1" {
+			continue
+		}
+		if ch.row.File == "cpu.idle" && ch.before.Value == "0" {
+			for _, file := range [...]string{"cpu.shares", "cpu.weight"} {
+				if text, err := readFile(ch.fd, file); err == nil {
+					all = append(all, Setting{Dir: ch.before.Dir, File: file, Value: strings.TrimSpace(text)})
+				}
+			}
+		}
+		all = append(all, ch.before)
+	}
+	return all
 }
 
 // Restore writes what Journal was given, the last first.
-func (c *Cgroup) Restore(last *Plan, before []Setting) error {
+func (c *Cgroup) Restore(last *Plan, before []Setting) (err error) {
 	var all []Setting
 	for i := len(before) - 1; i >= 0; i-- {
 		if before[i].File != "" {
 			all = append(all, before[i])
-		} else if err := c.writeDevices(last); err != nil {
-			return err
+		} else {
+			err = c.writeDevices(last)
 		}
 	}
-	return inAnyOrder(all, func(s *Setting) error {
+	return errors.Join(err, inAnyOrder(all, func(s *Setting) error {
 		d, err := c.dir(s.Dir)
 		if err == nil {
 			err = writeFile(d.fd, s.File, s.Value)
@@ -92,7 +118,7 @@ func (c *Cgroup) Restore(last *Plan, before []Setting) error {
 			return &plan.Error{Op: "putting " + c.Paths[s.Dir] + "/" + s.File + " back to " + strings.TrimSpace(s.Value), Err: err}
 		}
 		return nil
-	})
+	}))
 }
 
 // inAnyOrder does all in order, and again what fails because something else has
@@ -104,9 +130,6 @@ func inAnyOrder[T any](all []T, do func(*T) error) error {
 		var first error
 		for i := range all {
 			err := do(&all[i])
-			if err != nil && !isErrno(err, unix.EINVAL) && !isErrno(err, unix.EBUSY) {
-				return err
-			}
 			if err != nil {
 				left = append(left, all[i])
 				if first == nil {

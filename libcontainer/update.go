@@ -92,8 +92,10 @@ func (r *Runtime) Update(id string, change *specs.LinuxResources) error {
 	}
 	group := cgroups.Open(c.Cgroups)
 	defer group.Close()
+	named := sections(change)
 	if err := c.undoUpdate(group, last); err != nil {
-		return err
+		r.warn("an update that was interrupted cannot be undone: %v", err)
+		named = allSections[:]
 	}
 	wanted := *config.Spec
 	linux := *config.Linux
@@ -102,6 +104,9 @@ func (r *Runtime) Update(id string, change *specs.LinuxResources) error {
 	next, err := cgroups.Compile(&wanted, c.id, host)
 	if err != nil {
 		return err
+	}
+	if p := linux.Resources.CPU; change.CPU != nil && p.Idle != nil && *p.Idle != 0 && p.Shares != nil {
+		return &plan.Error{At: plan.At("/linux/resources/cpu/shares"), Err: errors.New("an idle cgroup has no shares"), Hint: "set cpu.idle to 0 with them"}
 	}
 	for _, at := range next.Ignored {
 		r.warn("config.json#%s: the kernel has no such limit any more: ignored", at)
@@ -113,7 +118,7 @@ func (r *Runtime) Update(id string, change *specs.LinuxResources) error {
 	if err := writeAt(c.dir, "."+configFile, raw); err != nil {
 		return err
 	}
-	err = group.Update(&cgroups.Update{Last: last, Next: next, Sections: sections(change), Devices: len(change.Devices) > 0, Journal: c.beginUpdate})
+	err = group.Update(&cgroups.Update{Last: last, Next: next, Sections: named, Devices: len(change.Devices) > 0, Journal: c.beginUpdate})
 	if err != nil {
 		return c.endUpdate(err)
 	}
@@ -152,7 +157,7 @@ func (c *container) endUpdate(err error) error {
 	fd := int(c.dir.Fd())
 	if err != nil {
 		_ = unix.Unlinkat(fd, "."+configFile, 0)
-		if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > 1 {
+		if errors.Is(err, cgroups.ErrLeft) {
 			return err
 		}
 	}
@@ -178,11 +183,9 @@ func (c *container) undoUpdate(group *cgroups.Cgroup, last *cgroups.Plan) error 
 	var was begun
 	// What cannot be read was being written: nothing had been changed.
 	if json.Unmarshal(b, &was) == nil && was.Config == inode {
-		if err := group.Restore(last, was.Before); err != nil {
-			return err
-		}
+		err = group.Restore(last, was.Before)
 	}
-	return c.endUpdate(nil)
+	return errors.Join(err, c.endUpdate(nil))
 }
 
 func (c *container) configInode() (uint64, error) {

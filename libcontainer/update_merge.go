@@ -9,17 +9,15 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
+var allSections = [...]string{"memory", "cpu", "pids", "blockIO", "hugepageLimits", "network", "rdma", "unified"}
+
 // sections are the fields of linux.resources that a change names.
 func sections(r *specs.LinuxResources) (names []string) {
-	for _, s := range [...]struct {
-		name  string
-		there bool
-	}{
-		{"memory", r.Memory != nil}, {"cpu", r.CPU != nil}, {"pids", r.Pids != nil}, {"blockIO", r.BlockIO != nil},
-		{"hugepageLimits", len(r.HugepageLimits) > 0}, {"network", r.Network != nil}, {"rdma", len(r.Rdma) > 0}, {"unified", len(r.Unified) > 0},
+	for i, there := range [len(allSections)]bool{
+		r.Memory != nil, r.CPU != nil, r.Pids != nil, r.BlockIO != nil, len(r.HugepageLimits) > 0, r.Network != nil, len(r.Rdma) > 0, len(r.Unified) > 0,
 	} {
-		if s.there {
-			names = append(names, s.name)
+		if there {
+			names = append(names, allSections[i])
 		}
 	}
 	return names
@@ -79,6 +77,14 @@ func amount[T int64 | uint64 | uint16 | uint32](to **T, from *T) {
 	}
 }
 
+// value is *p, or 0.
+func value(p *uint64) uint64 {
+	if p == nil {
+		return 0
+	}
+	return *p
+}
+
 // copied is *p, or a zero value.
 func copied[T any](p *T) *T {
 	v := new(T)
@@ -119,7 +125,7 @@ func mergeCPU(last, change *specs.LinuxCPU) *specs.LinuxCPU {
 	amount(&p.RealtimeRuntime, change.RealtimeRuntime)
 	amount(&p.RealtimePeriod, change.RealtimePeriod)
 	given(&p.Idle, change.Idle)
-	if change.Idle != nil && *change.Idle != 0 {
+	if idle := p.Idle != nil && *p.Idle != 0; idle && (change.Idle != nil || value(change.Shares) == 0) {
 		p.Shares = nil // the kernel forgets them, and has its default afterwards
 	}
 	if change.Cpus != "" {
