@@ -27,6 +27,8 @@ func execCommand() *cli.Command {
 			&cli.GenericFlag{Name: "env", Aliases: []string{"e"}, Value: new(list), Usage: "set `NAME=VALUE`"},
 			&cli.GenericFlag{Name: "cap", Aliases: []string{"c"}, Value: new(list), Usage: "add the capability `CAP`"},
 			&cli.BoolFlag{Name: "no-new-privs", Usage: "it cannot gain privileges"},
+			&cli.StringFlag{Name: "apparmor", Usage: "confine it by the AppArmor `PROFILE`"},
+			&cli.StringFlag{Name: "process-label", Usage: "give it the SELinux `LABEL`"},
 			&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write its pid to, digits only"},
 			&cli.StringFlag{Name: "console-socket", Usage: "unix `SOCKET` to send the master of its terminal to"},
 			&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors on, from 3"},
@@ -54,6 +56,7 @@ func execOptions(c *cli.Context) (o libcontainer.ExecOptions, err error) {
 	o = libcontainer.ExecOptions{
 		ID: args[0], Args: args[1:], Env: listOf(c, "env"), Caps: listOf(c, "cap"), Cwd: c.String("cwd"), User: c.String("user"),
 		TTY: c.Bool("tty"), NoNewPrivs: c.Bool("no-new-privs"), Detach: c.Bool("detach"), IgnorePaused: c.Bool("ignore-paused"),
+		AppArmorProfile: c.String("apparmor"), SELinuxLabel: c.String("process-label"),
 		PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
 	}
 	for _, text := range listOf(c, "additional-gids") {

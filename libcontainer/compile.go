@@ -45,7 +45,7 @@ const (
 	barrierUsers                       // the id maps of the joined user namespace are read
 	barrierDevices                     // network devices are moved
 	barrierHooks                       // prestart and createRuntime hooks
-	barrierRlimits                     // prlimit(2), which a user namespace has no right to
+	barrierLimits                      // limits and priorities, which a user namespace has no right to
 	barrierListener                    // the seccomp agent has the filter's listener
 	barrierCommit                      // the state is on disk: the payload may run
 )
@@ -53,7 +53,7 @@ const (
 // reports says whether the executor announces that it is waiting. At the
 // others, the runtime's byte is usually there first.
 func (k barrier) reports() bool {
-	return k == barrierMaps || k == barrierUsers || k == barrierDevices || k == barrierHooks || k == barrierRlimits || k == barrierListener
+	return k == barrierMaps || k == barrierUsers || k == barrierDevices || k == barrierHooks || k == barrierLimits || k == barrierListener
 }
 
 func (c *Compiled) wait(b *plan.Builder, at plan.Pointer, k barrier) {
@@ -135,6 +135,12 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	init := o.Init || spec.Annotations[initAnnotation] == "true"
 	p := &process{b: b, made: c, spec: spec.Process, facts: host, manager: o.managerEnv(init), userNS: n.all&unix.CLONE_NEWUSER != 0}
 	p.setgroups = n.mayGroup(host)
+	if err := p.readLabels(); err != nil {
+		return nil, err
+	}
+	if err := survivesFork(spec, init); err != nil {
+		return nil, err
+	}
 	var warnings []string
 	p.sets, warnings = capabilities(spec.Process.Capabilities, host.available(p.userNS))
 	c.Warnings = append(c.Warnings, warnings...)
@@ -145,7 +151,11 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	b.Setsid(payload)   // first, since a terminal must be the session's (I31)
 
 	// Namespaces.
+	if host.EUID == 0 {
+		p.compileProcfs() // the host's right to mount one, whatever namespaces come
+	}
 	c.enter(b, spec, &n, host)
+	p.compileAttributes()
 	if !o.NoNewKeyring {
 		compileKeyring(b)
 	}
@@ -195,13 +205,12 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	for i, slot := range preserved {
 		b.Dup3(payload, slot, uint64(3+i))
 	}
+	p.compileLabels()
 	// Late, because a small limit must not starve the steps above.
-	if p.userNS && len(spec.Process.Rlimits) > 0 {
-		c.wait(b, plan.At("/process/rlimits"), barrierRlimits)
-	} else {
-		p.compileRlimits()
-	}
+	c.limits(p)
+	p.compileScheduling(spec.Linux, "")
 	p.compileCredentials()
+	p.compileHome()
 	p.compileLookup()
 	p.compileAgent()
 
@@ -305,17 +314,15 @@ func compileSysctl(b *plan.Builder, sysctl map[string]string, n *namespaces) {
 	if len(sysctl) == 0 {
 		return
 	}
-	fs, proc := b.Slot(), b.Slot()
+	var proc plan.Slot
 	if n.all&unix.CLONE_NEWUSER != 0 && n.fresh&unix.CLONE_NEWPID == 0 {
 		// A user namespace mounts proc of its own pid namespaces only. The
 		// host's is still in sight, out of an image's reach.
+		proc = b.Slot()
 		b.Openat2(at, plan.Cwd, "/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, unix.RESOLVE_NO_SYMLINKS, proc)
 		b.Check(at, proc, unix.S_IFDIR, 0, unix.PROC_SUPER_MAGIC)
 	} else {
-		b.Fsopen(at, "proc", fs)
-		b.Fsconfig(at, fs, unix.FSCONFIG_CMD_CREATE, "", "")
-		b.Fsmount(at, fs, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, proc)
-		b.Done(at, fs)
+		proc = compileProcfs(b, at)
 	}
 	for _, key := range sortedKeys(sysctl) {
 		file, _ := sysctlPath(key) // validated

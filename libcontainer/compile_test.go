@@ -57,7 +57,9 @@ func compilations(t *testing.T) (list []compilation) {
 			c := compilation{name: name + " " + strconv.Itoa(i), config: config, gate: r.IntN(2) == 0}
 			if strings.HasPrefix(name, "exec") {
 				c.gate = false
-				c.Compiled = CompileExec(config, config.Process, &ExecOptions{PreserveFDs: r.IntN(3)}, host)
+				if c.Compiled, err = CompileExec(config, config.Process, &ExecOptions{PreserveFDs: r.IntN(3)}, host); err != nil {
+					t.Fatal(err)
+				}
 			} else {
 				o := &CreateOptions{ID: "box", Bundle: "/bundle", gate: c.gate, PreserveFDs: r.IntN(3), NoPivot: r.IntN(4) == 0, NoNewKeyring: r.IntN(4) == 0}
 				if c.Compiled, err = Compile(config, o, host); err != nil {
@@ -129,7 +131,7 @@ func edit(r *rand.Rand, c *Config) bool {
 			s.Mounts = slices.Insert(s.Mounts, r.IntN(len(s.Mounts)+1), m)
 		}
 	}
-	return validate(s) == nil && unsupported(s) == nil
+	return validate(s) == nil
 }
 
 // index is the first step of op from position from on, or -1.
@@ -357,7 +359,7 @@ func TestPathsBelowTheRootGoThroughADescriptor(t *testing.T) {
 					if name != "/" && name != "." && !(s.Op == plan.OpUmount2 && (name == "/proc" || name == "/sys")) {
 						t.Errorf("%s: step %d, %s", c.name, i+1, s.Call())
 					}
-				case plan.OpFsopen, plan.OpFsconfig, plan.OpSethostname, plan.OpSetdomainname, plan.OpKeyctlSession, plan.OpSendFd, plan.OpRun, plan.OpWarn:
+				case plan.OpFsopen, plan.OpFsconfig, plan.OpSethostname, plan.OpSetdomainname, plan.OpKeyctlSession, plan.OpCheckLabel, plan.OpSendFd, plan.OpRun, plan.OpWarn:
 				default:
 					t.Errorf("%s: step %d has a path: %s", c.name, i+1, s.Call())
 				}

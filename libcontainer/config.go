@@ -67,9 +67,6 @@ func DecodeSpec(b []byte) (*Config, error) {
 	if err := validate(config.Spec); err != nil {
 		return nil, err
 	}
-	if err := unsupported(config.Spec); err != nil {
-		return nil, err
-	}
 	if config.Linux == nil {
 		config.Linux = new(specs.Linux) // asks for nothing, and is never nil from here on
 	}
@@ -82,9 +79,6 @@ func decodeProcess(b []byte) (p *specs.Process, err error) {
 		return nil, err
 	}
 	if err := validateProcess(document, p); err != nil {
-		return nil, err
-	}
-	if err := unsupportedProcess(document, p); err != nil {
 		return nil, err
 	}
 	return p, nil

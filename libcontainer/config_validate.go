@@ -142,7 +142,7 @@ func validateProcess(at plan.Pointer, p *specs.Process) error {
 			return refuse(at.Field("consoleSize").Field("width"), "want 0 to %d, got %d", maxUint16, b.Width)
 		}
 	}
-	return nil
+	return validateLinuxProcess(at, p)
 }
 
 // rlimitNames are those of getrlimit(2), in the order of their numbers.

@@ -52,6 +52,12 @@ func validateLinux(s *specs.Spec) error {
 		return err
 	}
 	at := document.Field("linux")
+	if err := validateMemoryPolicy(at.Field("memoryPolicy"), l.MemoryPolicy); err != nil {
+		return err
+	}
+	if err := validatePersonality(at.Field("personality"), l.Personality); err != nil {
+		return err
+	}
 	for i := range l.Devices {
 		if err := validateDevice(at.Field("devices").Index(i), &l.Devices[i]); err != nil {
 			return err

@@ -92,6 +92,7 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	if err := host.filter(config, path.Join(r.Root, ".cache/seccomp")); err != nil {
 		return nil, nil, err
 	}
+	host.probeLabels(config.Process)
 	compiled, err := Compile(config, o, host)
 	if err != nil {
 		return nil, nil, err

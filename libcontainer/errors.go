@@ -122,6 +122,23 @@ func hint(s *plan.Step, errno syscall.Errno) string {
 		return "size takes bytes with an optional k, m or g, or a percentage"
 	case s.Op == plan.OpPrlimit && errno == syscall.EPERM:
 		return "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace"
+	case s.Op == plan.OpSchedSetattr, s.Op == plan.OpSetpriority:
+		return schedulerHint(errno)
+	case s.Op == plan.OpIoprioSet:
+		return ioPriorityHint(errno)
+	case s.Op == plan.OpSchedSetaffinity && errno == syscall.EINVAL:
+		return affinityHint
+	case s.Op == plan.OpSetMempolicy && errno == syscall.EINVAL:
+		return "a node that the machine has not or the cpuset does not allow, or a mode newer than the kernel: " +
+			"MPOL_F_NUMA_BALANCING has 5.12, MPOL_PREFERRED_MANY 5.15, MPOL_WEIGHTED_INTERLEAVE 6.9"
+	case s.Op == plan.OpSetMempolicy && errno == syscall.ENOSYS:
+		return "the kernel is built without CONFIG_NUMA"
+	case s.Op == plan.OpCheckLabel:
+		return "the kernel does not show the label that was written: it would not be in force"
+	case s.Op == plan.OpWrite && s.At.String() == "/process/apparmorProfile":
+		return "the profile must be loaded on the host, and corten be allowed to change to it"
+	case s.Op == plan.OpWrite && s.At.String() == "/process/selinuxLabel":
+		return "the loaded policy must know the label, and let corten change to it"
 	case s.Op == plan.OpPivotRoot && errno == syscall.EINVAL:
 		return "the root of this host cannot be pivoted, as in an initramfs: use --no-pivot"
 	case s.Op == plan.OpOpenat2 && errno == syscall.ELOOP:

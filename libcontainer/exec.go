@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"cmp"
 	"errors"
 	"path"
 	"strconv"
@@ -28,6 +29,8 @@ type ExecOptions struct {
 	AdditionalGids  []uint32
 	TTY, NoNewPrivs bool
 
+	AppArmorProfile, SELinuxLabel string
+
 	Detach, IgnorePaused   bool
 	PIDFile, ConsoleSocket string
 	PreserveFDs            int
@@ -46,6 +49,11 @@ func (o *ExecOptions) process(config *Config) (*specs.Process, error) {
 	p := *config.Process
 	p.Args, p.Terminal, p.ConsoleSize = o.Args, o.TTY, nil
 	p.Env = append(p.Env[:len(p.Env):len(p.Env)], o.Env...)
+	for _, e := range o.Env {
+		if strings.IndexByte(e, '=') <= 0 {
+			return nil, errors.New("--env " + strconv.Quote(e) + ": want NAME=value")
+		}
+	}
 	if len(o.Args) == 0 {
 		return nil, errors.New("exec needs a command or --process")
 	}
@@ -56,6 +64,11 @@ func (o *ExecOptions) process(config *Config) (*specs.Process, error) {
 		return nil, errors.New("Cwd must be an absolute path") //nolint:staticcheck // runc's words
 	}
 	p.NoNewPrivileges = p.NoNewPrivileges || o.NoNewPrivs
+	p.ApparmorProfile = cmp.Or(o.AppArmorProfile, p.ApparmorProfile)
+	p.SelinuxLabel = cmp.Or(o.SELinuxLabel, p.SelinuxLabel)
+	if err := validateLinuxProcess(plan.At("/process"), &p); err != nil {
+		return nil, err
+	}
 	if err := o.user(&p.User); err != nil {
 		return nil, err
 	}
@@ -124,7 +137,7 @@ func (o *ExecOptions) capabilities(p *specs.Process) error {
 
 // CompileExec turns a process into the plan that runs it in the container made
 // of config. Pure, as Compile is.
-func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host) *Compiled {
+func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host) (*Compiled, error) {
 	c, b, payload := &Compiled{Cgroup: &cgroups.Plan{Into: -1}}, plan.NewBuilder(), plan.At("/process")
 	init := b.Input(plan.Input{At: plan.At("/linux/namespaces"), Kind: plan.KindPidfd})
 	console := plan.None
@@ -136,10 +149,17 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	userNS := n.all&unix.CLONE_NEWUSER != 0
 	c.maps = n.maps(config.Linux)
 	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: n.mayGroup(host)}
+	if err := p.readLabels(); err != nil {
+		return nil, err
+	}
 	p.sets, c.Warnings = capabilities(spec.Capabilities, host.available(userNS))
 
 	b.Prctl(payload, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
 	b.Umask(payload, 0)
+	// Outside of the container, and inherited by the fork: nothing of the
+	// host's need be held inside.
+	p.compileAttributes()
+	p.compileLabels()
 	// Before the first step into the container, whose processes could
 	// otherwise trace this one. Defence against CVE-2016-9962.
 	c.wait(b, payload, barrierPlaced)
@@ -180,18 +200,20 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	for i, slot := range preserved {
 		b.Dup3(payload, slot, uint64(3+i))
 	}
-	if userNS && len(spec.Rlimits) > 0 {
-		c.wait(b, plan.At("/process/rlimits"), barrierRlimits)
-	} else {
-		p.compileRlimits()
+	c.limits(p)
+	final := ""
+	if spec.ExecCPUAffinity != nil {
+		final = spec.ExecCPUAffinity.Final
 	}
+	p.compileScheduling(config.Linux, final)
 	p.compileCredentials()
+	p.compileHome()
 	p.compileLookup()
 	p.compileAgent()
 	c.wait(b, payload, barrierCommit)
 	p.compileExec(false, uint64(len(preserved)), func() {})
 	c.Plan = b.Plan
-	return c
+	return c, nil
 }
 
 // Exec runs a further process in a running container: attached, with its exit
@@ -254,7 +276,11 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		return nil, err
 	}
 	o.noNewKeyring = c.NoNewKeyring
-	compiled := CompileExec(config, process, o, host)
+	host.probeLabels(process)
+	compiled, err := CompileExec(config, process, o, host)
+	if err != nil {
+		return nil, err
+	}
 	compiled.Cgroup.Into = c.Into
 	if err := compiled.knowMaps(config, host, c.PID, process); err != nil {
 		return nil, err
@@ -281,6 +307,9 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	defer s.resctrl.Close()
 	if o.IgnorePaused {
 		err = s.awaitResume()
+	}
+	if err == nil {
+		err = pinInitial(process.ExecCPUAffinity)
 	}
 	if err == nil {
 		err = s.start()

@@ -34,8 +34,9 @@ func (r *Runtime) Features(version, commit string) *features.Features {
 			Cgroup:       &features.Cgroup{V1: new(true), V2: new(true), Systemd: new(true), SystemdUser: new(true), Rdma: new(true)},
 			Seccomp: &features.Seccomp{Enabled: new(true), Actions: seccomp.KnownActions(), Operators: seccomp.KnownOperators(),
 				Archs: seccomp.KnownArchs(), KnownFlags: seccomp.KnownFlags(), SupportedFlags: seccomp.SupportedFlags()},
-			Apparmor:        &features.Apparmor{Enabled: new(handles(specs.Spec{Process: &specs.Process{ApparmorProfile: "x"}}))},
-			Selinux:         &features.Selinux{Enabled: new(handles(specs.Spec{Process: &specs.Process{SelinuxLabel: "x"}}))},
+			Apparmor:        &features.Apparmor{Enabled: new(true)},
+			Selinux:         &features.Selinux{Enabled: new(true)},
+			MemoryPolicy:    &features.MemoryPolicy{Modes: plan.MemoryModes[:], Flags: plan.MemoryFlags[:]},
 			IntelRdt:        &features.IntelRdt{Enabled: new(true), Schemata: new(true), Monitoring: new(true)},
 			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: new(true)}},
 			NetDevices:      &features.NetDevices{Enabled: new(true)},
@@ -55,10 +56,6 @@ func (r *Runtime) Features(version, commit string) *features.Features {
 	}
 	return f
 }
-
-// handles reports whether nothing the document asks for is refused as not
-// supported.
-func handles(s specs.Spec) bool { return unsupported(&s) == nil }
 
 func capabilityNames() []string {
 	names := make([]string, len(plan.Capabilities))

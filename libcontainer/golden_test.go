@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden plans anew")
 
 // goldenHost is a host as a plain value: root, every capability, pure v2.
 func goldenHost(name string) *Host {
-	h := &Host{Capabilities: 1<<41 - 1, AllCapabilities: 1<<41 - 1, Cgroups: &cgroups.Host{
+	h := &Host{AppArmor: true, SELinux: true, Capabilities: 1<<41 - 1, AllCapabilities: 1<<41 - 1, Cgroups: &cgroups.Host{
 		Mode:        cgroups.Unified,
 		Hierarchies: []cgroups.Hierarchy{{Mount: "/sys/fs/cgroup", V2: true, Own: "/user/caller", Root: "/"}},
 		Controllers: []string{"cpuset", "cpu", "io", "memory", "hugetlb", "pids"},
@@ -95,7 +95,11 @@ func goldenPlan(t *testing.T, file, name string) *Compiled {
 		host.Seccomp = make([]byte, 64)
 	}
 	if strings.HasPrefix(name, "exec") {
-		return CompileExec(config, config.Process, &ExecOptions{}, host)
+		compiled, err := CompileExec(config, config.Process, &ExecOptions{}, host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return compiled
 	}
 	compiled, err := Compile(config, &CreateOptions{ID: "box", Bundle: "/bundle", gate: true}, host)
 	if err != nil {

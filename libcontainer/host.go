@@ -28,8 +28,9 @@ type Host struct {
 	SeccompFlags    uint64
 	NetDevices      map[string]netDevice // those of linux.netDevices that are there, by name
 	Resctrl         *Resctrl             // asked with linux.intelRdt
-	SELinux         bool                 // enabled; asked for by linux.mountLabel only
 	Links           map[int]string       // by mount with copy-symlink: the text of its source, if that is a link
+	AppArmor        bool                 // enabled; false if nobody asks
+	SELinux         bool                 // likewise
 }
 
 func (h *Host) available(userNS bool) uint64 {

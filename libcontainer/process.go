@@ -27,6 +27,7 @@ type process struct {
 	userNS    bool
 	setgroups bool // to drop groups with
 	sets      capabilitySets
+	labels    labels
 }
 
 // compileKeyring leaves the caller's session keyring, in which his keys are, for
@@ -157,6 +158,14 @@ func (p *process) compileAgent() {
 	}
 }
 
+// compileHome finds what HOME is, as the user the payload will run as, who may
+// read no more than he may.
+func (p *process) compileHome() {
+	if !hasEnvironment(p.spec.Env, "HOME") {
+		p.b.Home(plan.At("/process/env"), uint64(p.spec.User.UID))
+	}
+}
+
 // compileLookup finds the program as the user it will run as, so that a missing
 // one is an error of create.
 func (p *process) compileLookup() {
@@ -192,6 +201,10 @@ func environment(env []string, name string) string {
 	return ""
 }
 
+func hasEnvironment(env []string, name string) bool {
+	return slices.ContainsFunc(env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
+}
+
 // uniqueEnvironment keeps the last entry of each name, in the order of the first.
 func uniqueEnvironment(env []string) []string {
 	index := make(map[string]int, len(env))
@@ -224,6 +237,10 @@ func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
 	// The last call before execve: no descriptor of the host can be left.
 	// Defence against CVE-2024-21626.
 	b.CloseRange(payload, 3+preserved)
-	env := append(p.spec.Env[:len(p.spec.Env):len(p.spec.Env)], p.manager...)
+	env := p.spec.Env[:len(p.spec.Env):len(p.spec.Env)]
+	if !hasEnvironment(env, "HOME") {
+		env = append(env, "HOME=/") // or what compileHome's step has found
+	}
+	env = append(env, p.manager...)
 	b.Execve(plan.At("/process/args"), p.spec.Args, uniqueEnvironment(env))
 }

@@ -247,9 +247,13 @@ func (s *spawn) next() error {
 	return nil
 }
 
-// warn says what a step was allowed to fail for. A kernel without a feature is
+// warn says what a step was allowed to fail for, or what it says itself. A kernel without a feature is
 // no news.
 func (s *spawn) warn(r *nsenter.Record) {
+	if r.Text != "" {
+		s.r.warn("%s", r.Text)
+		return
+	}
 	if steps := s.compiled.Steps; r.Err != unix.ENOSYS && 0 < r.Step && r.Step < len(steps) {
 		failed := &plan.Error{At: steps[r.Step].At, Op: steps[r.Step-1].Call(), Err: r.Err}
 		s.r.warn("%v: %s", failed, steps[r.Step].Args[0])
@@ -303,7 +307,7 @@ func (s *spawn) finish(hooks func() error) error {
 			if err := hooks(); err != nil {
 				return err
 			}
-		case barrierRlimits:
+		case barrierLimits:
 			if err := s.limit(); err != nil {
 				return err
 			}
@@ -349,7 +353,7 @@ func (s *spawn) failed(err error) error {
 	}
 }
 
-// limit sets the limits of a process in a user namespace.
+// limit sets the limits and priorities of a process in a user namespace.
 func (s *spawn) limit() error {
 	for i, l := range s.process.Rlimits {
 		lim := unix.Rlimit{Cur: l.Soft, Max: l.Hard}
@@ -358,7 +362,7 @@ func (s *spawn) limit() error {
 				Hint: "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace"}
 		}
 	}
-	return nil
+	return prioritize(s.executor.PID, s.process)
 }
 
 func writeFile(name, text string) error {

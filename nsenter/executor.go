@@ -40,7 +40,8 @@ const (
 	// RecordListen: the next step opens FD, the listener of a seccomp filter, in
 	// the executor; Proceed when it has been taken.
 	RecordListen
-	// RecordWarn: the step before has failed with Err, and was allowed to.
+	// RecordWarn: the step before has failed with Err, and was allowed to; or what
+	// Text says.
 	RecordWarn
 )
 

@@ -27,7 +27,7 @@ _corten() {
 	"") words="create delete exec features kill list pause plan ps resume run spec start state update --root --log --log-format --debug --systemd-cgroup --rootless --version --help help" ;;
 	create) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
 	delete) words="--force --help" ;;
-	exec) words="--process --tty --detach --user --additional-gids --cwd --env --cap --no-new-privs --pid-file --console-socket --preserve-fds --ignore-paused --help" ;;
+	exec) words="--process --tty --detach --user --additional-gids --cwd --env --cap --no-new-privs --apparmor --process-label --pid-file --console-socket --preserve-fds --ignore-paused --help" ;;
 	features) words="--help" ;;
 	kill) words="--all --help" ;;
 	list) words="--format --quiet --help" ;;

@@ -29,6 +29,8 @@ complete -c corten -n '__fish_seen_subcommand_from exec' -l cwd -x -a '(__fish_c
 complete -c corten -n '__fish_seen_subcommand_from exec' -s e -l env -x -d 'NAME=VALUE'
 complete -c corten -n '__fish_seen_subcommand_from exec' -s c -l cap -x -d 'add a capability'
 complete -c corten -n '__fish_seen_subcommand_from exec' -l no-new-privs -d 'set no_new_privs'
+complete -c corten -n '__fish_seen_subcommand_from exec' -l apparmor -x -d 'confine it by an AppArmor profile'
+complete -c corten -n '__fish_seen_subcommand_from exec' -l process-label -x -d 'give it a SELinux label'
 complete -c corten -n '__fish_seen_subcommand_from exec' -l pid-file -r -F -d 'file for the process id'
 complete -c corten -n '__fish_seen_subcommand_from exec' -l console-socket -r -F -d 'unix socket that gets the terminal'
 complete -c corten -n '__fish_seen_subcommand_from exec' -l preserve-fds -x -d 'descriptors to pass on'

@@ -21,6 +21,7 @@ struct exec {
 	int status; /* the runtime's socket; -1 from the gate on */
 	int gate; /* the exec.fifo from the gate on; else -1 */
 	const char *program; /* what lookup found; else NULL */
+	char home[EXEC_PATH]; /* "HOME=" and what home found; else "" */
 	uint32_t text_len;
 	struct record head; /* and text behind it: a record as it is sent */
 	char text[RECORD_TEXT]; /* of the failing step */
@@ -103,6 +104,14 @@ static inline size_t length(const char *s)
 	while (s[n])
 		n++;
 	return n;
+}
+
+/* Whether b begins with a. */
+static inline int begins(const char *b, const char *a)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return !*a;
 }
 
 /* A result that is a number, to 0. */

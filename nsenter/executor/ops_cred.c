@@ -116,6 +116,27 @@ int op_prlimit(const uint64_t *arg)
 	return SYS(prlimit64, 0, arg[0], &limit, NULL);
 }
 
+/*
+ * DEFENCE (CVE-2019-16884, CVE-2025-52881): the label is in force, whatever the
+ * write before went to. An empty label is any that is not nothing.
+ */
+int op_check_label(const uint64_t *arg)
+{
+	const char *label = string(arg[1]), *ends = string(arg[2]);
+	size_t len = length(label);
+	int n = SYS(pread64, slot_fd(arg[0]), exec.path, sizeof(exec.path) - 1, 0);
+
+	if (n <= 0)
+		return n < 0 ? n : -EPERM;
+	exec.path[n] = 0;
+	if (!begins(exec.path, label))
+		return -EPERM;
+	for (; len > 0 && exec.path[len] && exec.path[len] != *ends; ends++)
+		if (!*ends)
+			return -EPERM;
+	return 0;
+}
+
 int op_keyctl_session(const uint64_t *arg)
 {
 	const char *name = string(arg[0]);

@@ -134,10 +134,19 @@ int op_lookup(const uint64_t *arg)
 	return r;
 }
 
+/* The plan's HOME=/ is what holds if home has found nothing. */
+static void give_home(char **env)
+{
+	for (; exec.home[0] && *env; env++)
+		if (begins(*env, "HOME="))
+			*env = exec.home;
+}
+
 int op_execve(const uint64_t *arg)
 {
 	if (!exec.program)
 		return -ENOENT;
+	give_home(vector(arg[1]));
 	if (exec.status >= 0 || exec.gate >= 0)
 		send_record(RECORD_EXEC, 0);
 	return SYS(execve, exec.program, arg[0], arg[1]);

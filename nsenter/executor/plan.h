@@ -90,7 +90,7 @@ enum record_kind {
 	RECORD_FORK = 4, /* err is the pid, as the old process sees it, of the one that goes on; before any record of that */
 	RECORD_EXEC = 5, /* execve is next; end of file, or of readers of the fifo, without a further record: it happened */
 	RECORD_LISTEN = 6, /* err is the number the seccomp listener's descriptor will have: take it, then send one byte */
-	RECORD_WARN = 7, /* the step before has failed with err, which was tolerated */
+	RECORD_WARN = 7, /* the step before has failed with err, which was tolerated; or what the text says */
 };
 
 #define RECORD_TEXT 4080 /* a record fits PIPE_BUF: the fifo takes it as a whole */

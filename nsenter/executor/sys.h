@@ -21,6 +21,7 @@
 #include <linux/fcntl.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/ioprio.h>
 #include <linux/keyctl.h>
 #include <linux/limits.h>
 #include <linux/mman.h>

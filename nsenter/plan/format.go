@@ -67,6 +67,8 @@ func (s *Step) blob(b []byte) string {
 			gids = append(gids, le.Uint32(b))
 		}
 		return fmt.Sprint(gids)
+	case s.Op == OpSchedSetattr, s.Op == OpSchedSetaffinity, s.Op == OpSetMempolicy:
+		return schedulingBlob(s.Op, b)
 	case s.Op == OpWrite && len(b) <= 64 && printable(b):
 		return strconv.Quote(string(b))
 	}
@@ -88,6 +90,8 @@ func (s *Step) word(i int, n uint64) string {
 			return ""
 		}
 		return strconv.FormatUint(uint64(unix.Major(n)), 10) + ":" + strconv.FormatUint(uint64(unix.Minor(n)), 10)
+	case s.Op == OpSetpriority, s.Op == OpIoprioSet, s.Op == OpSetMempolicy:
+		return schedulingWord(s.Op, n)
 	case s.Op == OpCapbset, s.Op == OpCapset, s.Op == OpCapAmbient:
 		return capabilitySet(name, n)
 	case s.Op == OpCheckCaps:

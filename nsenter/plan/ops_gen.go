@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0xa35d60edcfaac1fd
+const vocabulary = 0x2d4007931fb207a9
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -60,9 +60,16 @@ const (
 	OpSetresgid
 	OpSetresuid
 	OpPrlimit
+	OpCheckLabel
 	OpKeyctlSession
 	OpSeccomp
 	OpSeccompListen
+	OpSchedSetattr
+	OpSetpriority
+	OpIoprioSet
+	OpSchedSetaffinity
+	OpSetMempolicy
+	OpPersonality
 	OpSetsid
 	OpSignals
 	OpBarrier
@@ -72,6 +79,7 @@ const (
 	OpRun
 	OpReap
 	OpLookup
+	OpHome
 	OpExecve
 	OpCloseRange
 
@@ -131,9 +139,16 @@ var ops = [nOps]struct {
 	OpSetresgid:        {"setresgid", "u", []string{"gid"}},
 	OpSetresuid:        {"setresuid", "u", []string{"uid"}},
 	OpPrlimit:          {"prlimit", "uuu", []string{"resource", "soft", "hard"}},
+	OpCheckLabel:       {"check_label", "fss", []string{"fd", "label", "ends"}},
 	OpKeyctlSession:    {"keyctl_session", "s", []string{"name"}},
 	OpSeccomp:          {"seccomp", "ub", []string{"flags", "program"}},
 	OpSeccompListen:    {"seccomp_listen", "ub", []string{"flags", "program"}},
+	OpSchedSetattr:     {"sched_setattr", "b", []string{"attributes"}},
+	OpSetpriority:      {"setpriority", "u", []string{"nice"}},
+	OpIoprioSet:        {"ioprio_set", "u", []string{"priority"}},
+	OpSchedSetaffinity: {"sched_setaffinity", "b", []string{"cpus"}},
+	OpSetMempolicy:     {"set_mempolicy", "ub", []string{"mode", "nodes"}},
+	OpPersonality:      {"personality", "u", []string{"persona"}},
 	OpSetsid:           {"setsid", "", []string{}},
 	OpSignals:          {"signals", "", []string{}},
 	OpBarrier:          {"barrier", "u", []string{"report"}},
@@ -143,6 +158,7 @@ var ops = [nOps]struct {
 	OpRun:              {"run", "svvbu", []string{"path", "argv", "env", "state", "timeout"}},
 	OpReap:             {"reap", "", []string{}},
 	OpLookup:           {"lookup", "v", []string{"candidates"}},
+	OpHome:             {"home", "u", []string{"uid"}},
 	OpExecve:           {"execve", "vv", []string{"argv", "env"}},
 	OpCloseRange:       {"close_range", "u", []string{"first"}},
 }
@@ -392,6 +408,11 @@ func (b *Builder) Prlimit(at Pointer, resource uint64, soft uint64, hard uint64)
 	b.add(at, OpPrlimit, resource, soft, hard)
 }
 
+// CheckLabel appends check_label: composite: pread(2); EPERM unless the file says label, then nothing or one of ends.
+func (b *Builder) CheckLabel(at Pointer, fd Slot, label string, ends string) {
+	b.add(at, OpCheckLabel, fd, label, ends)
+}
+
 // KeyctlSession appends keyctl_session: keyctl(2), KEYCTL_JOIN_SESSION_KEYRING; an empty name is an anonymous keyring.
 func (b *Builder) KeyctlSession(at Pointer, name string) {
 	b.add(at, OpKeyctlSession, name)
@@ -405,6 +426,36 @@ func (b *Builder) Seccomp(at Pointer, flags uint64, program []byte) {
 // SeccompListen appends seccomp_listen: composite: reports a descriptor's number, then seccomp(2), SECCOMP_FILTER_FLAG_NEW_LISTENER, which opens it; waits until the runtime has taken it.
 func (b *Builder) SeccompListen(at Pointer, flags uint64, program []byte) {
 	b.add(at, OpSeccompListen, flags, program)
+}
+
+// SchedSetattr appends sched_setattr: sched_setattr(2).
+func (b *Builder) SchedSetattr(at Pointer, attributes []byte) {
+	b.add(at, OpSchedSetattr, attributes)
+}
+
+// Setpriority appends setpriority: setpriority(2), PRIO_PROCESS.
+func (b *Builder) Setpriority(at Pointer, nice uint64) {
+	b.add(at, OpSetpriority, nice)
+}
+
+// IoprioSet appends ioprio_set: ioprio_set(2), IOPRIO_WHO_PROCESS.
+func (b *Builder) IoprioSet(at Pointer, priority uint64) {
+	b.add(at, OpIoprioSet, priority)
+}
+
+// SchedSetaffinity appends sched_setaffinity: sched_setaffinity(2).
+func (b *Builder) SchedSetaffinity(at Pointer, cpus []byte) {
+	b.add(at, OpSchedSetaffinity, cpus)
+}
+
+// SetMempolicy appends set_mempolicy: set_mempolicy(2).
+func (b *Builder) SetMempolicy(at Pointer, mode uint64, nodes []byte) {
+	b.add(at, OpSetMempolicy, mode, nodes)
+}
+
+// Personality appends personality: personality(2).
+func (b *Builder) Personality(at Pointer, persona uint64) {
+	b.add(at, OpPersonality, persona)
 }
 
 // Setsid appends setsid: setsid(2).
@@ -450,6 +501,11 @@ func (b *Builder) Reap(at Pointer) {
 // Lookup appends lookup: composite: faccessat2(2) of each; the first that may be executed is what execve runs.
 func (b *Builder) Lookup(at Pointer, candidates []string) {
 	b.add(at, OpLookup, candidates)
+}
+
+// Home appends home: composite: the uid's directory in /etc/passwd becomes HOME in execve's env; warns instead of failing.
+func (b *Builder) Home(at Pointer, uid uint64) {
+	b.add(at, OpHome, uid)
 }
 
 // Execve appends execve: execve(2) of what lookup found.

@@ -36,12 +36,13 @@ func symbols() map[Op]map[int][]symbol {
 // values are the names of an op's numbers that are no masks.
 func values() map[Op]map[int][]symbol {
 	return map[Op]map[int][]symbol{
-		OpFsconfig: {1: {{unix.FSCONFIG_SET_FLAG, "SET_FLAG"}, {unix.FSCONFIG_SET_STRING, "SET_STRING"}, {unix.FSCONFIG_CMD_CREATE, "CREATE"}}},
-		OpPrctl:    {0: {{unix.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG"}, {unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"}, {unix.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS"}}},
-		OpIoctl:    {1: {{unix.TIOCSPTLCK, "TIOCSPTLCK"}, {unix.TIOCSWINSZ, "TIOCSWINSZ"}, {unix.SIOCSIFFLAGS, "SIOCSIFFLAGS"}}},
-		OpSocket:   {0: {{unix.AF_INET, "AF_INET"}, {unix.AF_UNIX, "AF_UNIX"}}, 1: {{unix.SOCK_DGRAM | unix.SOCK_CLOEXEC, "SOCK_DGRAM|SOCK_CLOEXEC"}}},
-		OpPrlimit:  {0: rlimitNames, 1: {{unix.RLIM_INFINITY, "unlimited"}}, 2: {{unix.RLIM_INFINITY, "unlimited"}}},
-		OpBarrier:  {0: {{0, "wait"}, {1, "report"}}},
+		OpFsconfig:    {1: {{unix.FSCONFIG_SET_FLAG, "SET_FLAG"}, {unix.FSCONFIG_SET_STRING, "SET_STRING"}, {unix.FSCONFIG_CMD_CREATE, "CREATE"}}},
+		OpPrctl:       {0: {{unix.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG"}, {unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"}, {unix.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS"}}},
+		OpIoctl:       {1: {{unix.TIOCSPTLCK, "TIOCSPTLCK"}, {unix.TIOCSWINSZ, "TIOCSWINSZ"}, {unix.SIOCSIFFLAGS, "SIOCSIFFLAGS"}}},
+		OpSocket:      {0: {{unix.AF_INET, "AF_INET"}, {unix.AF_UNIX, "AF_UNIX"}}, 1: {{unix.SOCK_DGRAM | unix.SOCK_CLOEXEC, "SOCK_DGRAM|SOCK_CLOEXEC"}}},
+		OpPrlimit:     {0: rlimitNames, 1: {{unix.RLIM_INFINITY, "unlimited"}}, 2: {{unix.RLIM_INFINITY, "unlimited"}}},
+		OpPersonality: {0: {{0, "PER_LINUX"}, {8, "PER_LINUX32"}}},
+		OpBarrier:     {0: {{0, "wait"}, {1, "report"}}},
 	}
 }
 

@@ -26,10 +26,25 @@ type Report struct {
 	Umask, Securebits    int
 	Dumpable, PDeathSig  int
 	Personality          int
+	Machine              string // of uname(2)
+	Scheduling           Scheduling
 	Monotonic, Boottime  int64 // clocks, in seconds
 	KeyringSerial        int64 `json:"keyring_serial"`
 	Keyring              string
 	Rlimits              []struct{ Soft, Hard uint64 } // by resource number
+}
+
+// Scheduling is what the kernel gives the process, in its own numbers. CPUs
+// and Nodes are masks of the first 64.
+type Scheduling struct {
+	Policy, Priority          int
+	Flags                     uint64
+	Nice                      int
+	Runtime, Deadline, Period uint64
+	IOPrio                    int
+	CPUs                      uint64
+	Mode                      int // of get_mempolicy(2) with its flags
+	Nodes                     uint64
 }
 
 // FD is an open descriptor. Mode is st_mode, Link what /proc/self/fd shows.

@@ -130,6 +130,40 @@ static void print_links(const char *name, const char *dir, const char *const *en
 	fputs("},", stdout);
 }
 
+// print_scheduling shows what sched_getattr, getpriority, ioprio_get,
+// sched_getaffinity and get_mempolicy say; numbers are the kernel's.
+static void print_scheduling(void)
+{
+	struct {
+		unsigned size, policy;
+		unsigned long long flags;
+		int nice;
+		unsigned priority;
+		unsigned long long runtime, deadline, period;
+	} a = { 0 };
+	unsigned long nodes[16] = { 0 };
+	int mode = -1;
+	cpu_set_t cpus;
+
+	syscall(SYS_sched_getattr, 0, &a, sizeof a, 0);
+	fputs("\"scheduling\":{", stdout);
+	number("policy", a.policy);
+	number("flags", a.flags);
+	number("nice", getpriority(PRIO_PROCESS, 0));
+	number("priority", a.priority);
+	number("runtime", a.runtime);
+	number("deadline", a.deadline);
+	number("period", a.period);
+	number("ioprio", syscall(SYS_ioprio_get, 1, 0));
+	CPU_ZERO(&cpus);
+	sched_getaffinity(0, sizeof cpus, &cpus);
+	number("cpus", *(unsigned long *)&cpus);
+	if (syscall(SYS_get_mempolicy, &mode, nodes, sizeof nodes * 8, 0, 0) < 0)
+		mode = -1;
+	number("mode", mode);
+	printf("\"nodes\":%lu},", nodes[0]);
+}
+
 static int report(char **argv)
 {
 	static const char *const files[] = { "/proc/self/status", "/proc/self/mountinfo", "/proc/self/cgroup",
@@ -164,6 +198,8 @@ static int report(char **argv)
 	uname(&u);
 	field("hostname", u.nodename);
 	field("domainname", u.domainname);
+	field("machine", u.machine);
+	print_scheduling();
 	number("pid", getpid());
 	number("ppid", getppid());
 	number("sid", getsid(0));
