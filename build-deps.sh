@@ -38,6 +38,7 @@ checks() {
 	want /usr/bin/conmon conmon
 	want /usr/bin/file file
 	want /bin/ps procps
+	want /usr/bin/newuidmap uidmap
 }
 
 machines() {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -41,6 +42,14 @@ type Hierarchy struct {
 	Root        string // the cgroup that is the mount's root, "/" but in containers
 }
 
+// Dir is the directory of the runtime's own cgroup.
+func (g *Hierarchy) Dir() string {
+	if g.V2 {
+		return path.Join(g.Mount, g.Own)
+	}
+	return path.Join(g.Mount, g.base())
+}
+
 // Host is what Compile knows of the host's cgroups. It is a plain value: a
 // test writes one by hand.
 type Host struct {
@@ -55,7 +64,7 @@ type Host struct {
 // Probe finds the mounted hierarchies. Where v2 is all there is that takes a
 // statfs and two small reads; else mountinfo is read.
 func Probe() (*Host, error) {
-	h := &Host{Rootless: os.Geteuid() != 0}
+	h := &Host{Rootless: os.Geteuid() != 0 || inUserNS()}
 	if magic, err := magicOf(mountpoint); err == nil && magic == unix.CGROUP2_SUPER_MAGIC {
 		own, err := readPath("/proc/self/cgroup")
 		if err != nil {

@@ -120,10 +120,6 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	if n.all&unix.CLONE_NEWNS == 0 {
 		return nil, &plan.Error{At: plan.At("/linux/namespaces"), Err: errors.New("a mount namespace is required: without one the container's mounts would be the host's")}
 	}
-	root, err := rootfs.New(b, spec, facts(spec, o, host, c.Cgroup, &n))
-	if err != nil {
-		return nil, err
-	}
 	var console, gate plan.Slot = plan.None, plan.None
 	if spec.Process.Terminal {
 		console = b.Input(plan.Input{At: plan.At("/process/terminal"), Kind: plan.KindConsole})
@@ -132,9 +128,13 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		gate = b.Input(plan.Input{Kind: plan.KindGate})
 	}
 	preserved := preserve(b, o.PreserveFDs)
+	root, err := rootfs.New(b, spec, facts(spec, o, host, c.Cgroup, &n))
+	if err != nil {
+		return nil, err
+	}
 	init := o.Init || spec.Annotations[initAnnotation] == "true"
 	p := &process{b: b, made: c, spec: spec.Process, facts: host, manager: o.managerEnv(init), userNS: n.all&unix.CLONE_NEWUSER != 0}
-	p.setgroups = n.mayGroup(host)
+	p.setgroups = n.mayGroup(host, spec.Linux.GIDMappings)
 	if err := p.readLabels(); err != nil {
 		return nil, err
 	}
@@ -350,14 +350,18 @@ func preserve(b *plan.Builder, n int) (slots []plan.Slot) {
 
 // facts is what rootfs has to know.
 func facts(spec *specs.Spec, o *CreateOptions, host *Host, cgroup *cgroups.Plan, n *namespaces) rootfs.Facts {
-	f := rootfs.Facts{Bundle: o.Bundle, UserNS: n.all&unix.CLONE_NEWUSER != 0, CgroupNS: n.all&unix.CLONE_NEWCGROUP != 0,
+	f := rootfs.Facts{Bundle: o.Bundle, Unprivileged: !host.may(unix.CAP_SYS_ADMIN), UserNS: n.all&unix.CLONE_NEWUSER != 0, CgroupNS: n.all&unix.CLONE_NEWCGROUP != 0,
 		NoPivot: o.NoPivot, Notify: o.notify, NewNetNS: n.fresh&unix.CLONE_NEWNET != 0, SELinux: host.SELinux, Links: host.Links}
 	if n.joins(unix.CLONE_NEWUSER) {
 		f.UserNSPath = namespaceOf(spec.Linux, specs.UserNamespace).Path
 	}
 	for _, dir := range cgroup.Dirs {
 		h := host.Cgroups.Hierarchies[dir.Hierarchy]
-		f.Hierarchies = append(f.Hierarchies, rootfs.Hierarchy{Mount: h.Mount, Controllers: h.Controllers, Name: h.Name, V2: h.V2, Cgroup: dir.Path})
+		group := rootfs.Hierarchy{Mount: h.Mount, Controllers: h.Controllers, Name: h.Name, V2: h.V2, Cgroup: dir.Path}
+		if cgroup.Optional {
+			group.Or = h.Dir()
+		}
+		f.Hierarchies = append(f.Hierarchies, group)
 	}
 	return f
 }

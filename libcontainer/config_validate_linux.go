@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"corten/nsenter/plan"
+	"corten/rootfs"
 	"corten/seccomp"
 )
 
@@ -174,8 +175,8 @@ func validateIDs(at plan.Pointer, ids []specs.LinuxIDMapping) error {
 		}
 	}
 	// user_namespaces(7): one write of less than a page.
-	if len(ids) > 100 && len(mapText(ids)) >= os.Getpagesize() {
-		return refuse(at, "as text %d bytes, of which the kernel takes less than %d", len(mapText(ids)), os.Getpagesize())
+	if len(ids) > 100 && len(rootfs.IDMapText(ids)) >= os.Getpagesize() {
+		return refuse(at, "as text %d bytes, of which the kernel takes less than %d", len(rootfs.IDMapText(ids)), os.Getpagesize())
 	}
 	return nil
 }

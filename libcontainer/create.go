@@ -248,6 +248,15 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 		return errors.Join(err, c.journal(&Compiled{Cgroup: &cgroups.Plan{}}))
 	}
 	defer s.group.Close()
+	if len(s.group.Paths) < len(c.Cgroups) {
+		// Without permission to make them it stays where the runtime is.
+		c.Cgroups, c.Into = nil, -1
+		none := *s.compiled
+		none.Cgroup = &cgroups.Plan{Into: -1}
+		if err := c.journal(&none); err != nil {
+			return err
+		}
+	}
 	if err := s.openResctrl(); err != nil {
 		return err
 	}

@@ -148,7 +148,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	n := named(config.Linux, host)
 	userNS := n.all&unix.CLONE_NEWUSER != 0
 	c.maps = n.maps(config.Linux)
-	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: n.mayGroup(host)}
+	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: n.mayGroup(host, config.Linux.GIDMappings)}
 	if err := p.readLabels(); err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 // Host is what Compile knows of the kernel and of the runtime's own process. It
 // is a plain value: a test writes one by hand.
 type Host struct {
-	EUID            int
+	EUID, EGID      int    // the caller's
 	Capabilities    uint64 // those the runtime may grant, bit n for capability n
 	AllCapabilities uint64 // those the kernel knows: what a new user namespace has
 	Cgroups         *cgroups.Host
@@ -48,7 +48,7 @@ func (h *Host) may(capability uint) bool { return h.Capabilities>>capability&1 !
 
 // probe asks what the config needs to know and no more.
 func (r *Runtime) probe(config *Config) (*Host, error) {
-	h := &Host{EUID: os.Geteuid()}
+	h := &Host{EUID: os.Geteuid(), EGID: os.Getegid()}
 	var err error
 	if h.Cgroups, err = cgroups.Probe(); err != nil {
 		return nil, err

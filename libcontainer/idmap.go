@@ -5,7 +5,6 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -83,7 +82,7 @@ func newUserNS(m *plan.IDMap) (int, error) {
 	}
 	defer holder.Abort()
 	proc := "/proc/" + strconv.Itoa(holder.PID) + "/"
-	if err := writeMaps(proc, [2]plan.Pointer{m.At, m.At}, m.UIDs, m.GIDs); err != nil {
+	if err := writeMaps(holder.PID, [2]plan.Pointer{m.At, m.At}, m.UIDs, m.GIDs); err != nil {
 		return -1, err
 	}
 	fd, err := unix.Open(proc+"ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -91,26 +90,6 @@ func newUserNS(m *plan.IDMap) (int, error) {
 		return -1, &plan.Error{At: m.At, Op: "open " + proc + "ns/user", Err: err}
 	}
 	return fd, nil
-}
-
-// writeMaps gives the new user namespace of the process at proc its maps.
-func writeMaps(proc string, at [2]plan.Pointer, uids, gids string) error {
-	if os.Geteuid() != 0 {
-		// The one who maps only himself may not keep setgroups(2): leaving a
-		// group can gain access (CVE-2014-8989).
-		if err := writeFile(proc+"setgroups", "deny"); err != nil {
-			return &plan.Error{At: at[1], Op: "write setgroups deny", Err: err}
-		}
-	}
-	for _, m := range [...]struct {
-		file, text string
-		at         plan.Pointer
-	}{{"gid_map", gids, at[1]}, {"uid_map", uids, at[0]}} {
-		if err := writeFile(proc+m.file, m.text); err != nil {
-			return &plan.Error{At: m.at, Op: "write " + m.file + " " + strconv.Quote(m.text), Err: err}
-		}
-	}
-	return nil
 }
 
 // idmapHint says why the kernel gives no mapping to a mount.

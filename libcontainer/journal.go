@@ -85,8 +85,8 @@ func missingParents(dir cgroups.Dir) (parents []string) {
 type journaled struct {
 	cgroups, parents []string
 	unit             *cgroups.Unit // of systemd; nil: none
-	from             string      // the network namespace of the devices
-	devices          []returning // as journalNetDevices has them
+	from             string        // the network namespace of the devices
+	devices          []returning   // as journalNetDevices has them
 	resctrl          []resctrlDir
 	settled          bool // the container was made
 }

@@ -76,7 +76,11 @@ func (s *spawn) input(in *plan.Input) (int, error) {
 		if in.NoFollow {
 			flags |= unix.AT_SYMLINK_NOFOLLOW
 		}
-		return unix.OpenTree(unix.AT_FDCWD, in.Path, flags)
+		fd, err := unix.OpenTree(unix.AT_FDCWD, in.Path, flags)
+		if err == unix.ENOENT && in.Or != "" {
+			fd, err = unix.OpenTree(unix.AT_FDCWD, in.Or, flags)
+		}
+		return fd, err
 	case plan.KindNamespace:
 		return in.FD, nil
 	case plan.KindGate:
@@ -188,7 +192,7 @@ func (s *spawn) place() error {
 	if s.compiled.mapsUsers {
 		l := s.spec.Linux
 		at := [2]plan.Pointer{plan.At("/linux/uidMappings"), plan.At("/linux/gidMappings")}
-		if err := writeMaps(proc, at, rootfs.IDMapText(l.UIDMappings), rootfs.IDMapText(l.GIDMappings)); err != nil {
+		if err := writeMaps(s.executor.PID, at, rootfs.IDMapText(l.UIDMappings), rootfs.IDMapText(l.GIDMappings)); err != nil {
 			return err
 		}
 	}

@@ -93,6 +93,7 @@ func makeRootless(s *specs.Spec) {
 	l.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(os.Geteuid()), Size: 1}}
 	l.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(os.Getegid()), Size: 1}}
 	l.Resources = nil
+	s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return strings.HasPrefix(m.Destination, "/sys/") })
 	for i := range s.Mounts {
 		m := &s.Mounts[i]
 		// Only root is mapped, so no other owner can be given.
@@ -102,7 +103,7 @@ func makeRootless(s *specs.Spec) {
 		// sysfs belongs to the network namespace, which is the host's.
 		if m.Type == "sysfs" {
 			*m = specs.Mount{Destination: m.Destination, Type: "none", Source: "/sys",
-				Options: []string{"rbind", "nosuid", "noexec", "nodev", "ro"}}
+				Options: []string{"rbind", "nosuid", "noexec", "nodev", "rro"}}
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"corten/nsenter/plan"
+	"corten/rootfs"
 )
 
 // idMaps are the two maps of a user namespace, HostID being an id of the
@@ -30,13 +31,13 @@ func leaveGroups(b *plan.Builder, host *Host) {
 }
 
 // mayGroup reports whether setgroups(2) is there to drop groups with: not in a
-// user namespace that an unprivileged runtime maps (see mapUsers), and not needed
-// in a joined one (see leaveGroups).
-func (n *namespaces) mayGroup(host *Host) bool {
+// user namespace that an unprivileged runtime maps itself (see writeMaps), and not
+// needed in a joined one (see leaveGroups).
+func (n *namespaces) mayGroup(host *Host, groups []specs.LinuxIDMapping) bool {
 	if n.all&unix.CLONE_NEWUSER == 0 {
 		return true
 	}
-	return n.fresh&unix.CLONE_NEWUSER != 0 && host.EUID == 0
+	return n.fresh&unix.CLONE_NEWUSER != 0 && (host.EUID == 0 || !isOwn(rootfs.IDMapText(groups), host.EGID))
 }
 
 // becomeRoot makes the executor the user namespace's root, who owns what is
@@ -59,17 +60,6 @@ func (n *namespaces) maps(l *specs.Linux) idMaps {
 		return idMaps{}
 	}
 	return idMaps{l.UIDMappings, l.GIDMappings}
-}
-
-// mapText is a map as uid_map takes it (user_namespaces(7)).
-func mapText(ids []specs.LinuxIDMapping) string {
-	b := make([]byte, 0, 32*len(ids))
-	for _, m := range ids {
-		b = append(strconv.AppendUint(b, uint64(m.ContainerID), 10), ' ')
-		b = append(strconv.AppendUint(b, uint64(m.HostID), 10), ' ')
-		b = append(strconv.AppendUint(b, uint64(m.Size), 10), '\n')
-	}
-	return string(b)
 }
 
 // readMap reads a map of the process whose directory proc is.
@@ -113,25 +103,44 @@ func wholeRanges(ids []specs.LinuxIDMapping) []specs.LinuxIDMapping {
 	return whole
 }
 
-// mapUsers writes the id maps of the new user namespace.
-func (s *spawn) mapUsers(proc string) error {
-	if os.Geteuid() != 0 {
-		// DEFENCE (CVE-2014-8989): the one who maps only himself may not keep
-		// setgroups(2): leaving a group can gain access.
-		if err := writeFile(proc+"setgroups", "deny"); err != nil {
-			return &plan.Error{At: plan.At("/linux/gidMappings"), Op: "write setgroups deny", Err: err}
-		}
-	}
+// writeMaps gives the new user namespace of a process its maps, at are their
+// pointers. An unprivileged runtime can map its own id alone; all else is for
+// newuidmap(1) and newgidmap(1), which know the ranges that /etc/subuid and
+// /etc/subgid give it.
+func writeMaps(pid int, at [2]plan.Pointer, uids, gids string) error {
+	proc, privileged := "/proc/"+strconv.Itoa(pid)+"/", os.Geteuid() == 0
 	for _, m := range [...]struct {
-		file, at string
-		list     []specs.LinuxIDMapping
-	}{{"gid_map", "/linux/gidMappings", s.compiled.maps.groups}, {"uid_map", "/linux/uidMappings", s.compiled.maps.users}} {
-		text := mapText(m.list)
-		if err := writeFile(proc+m.file, text); err != nil {
-			return &plan.Error{At: plan.At(m.at), Op: "write " + m.file + " " + strconv.Quote(clip(text)), Err: err, Hint: mapHint(err)}
+		at                 plan.Pointer
+		file, text, mapper string
+		own                int
+	}{
+		{at[1], "gid_map", gids, "/usr/bin/newgidmap", os.Getegid()},
+		{at[0], "uid_map", uids, "/usr/bin/newuidmap", os.Geteuid()},
+	} {
+		if !privileged && !isOwn(m.text, m.own) {
+			if err := runMapper(m.mapper, pid, m.text); err != nil {
+				return &plan.Error{At: m.at, Op: m.mapper, Err: err, Hint: mapperHint(err)}
+			}
+			continue
+		}
+		if !privileged && m.file == "gid_map" {
+			// DEFENCE (CVE-2014-8989): the one who maps only himself may not keep
+			// setgroups(2): leaving a group can gain access.
+			if err := writeFile(proc+"setgroups", "deny"); err != nil {
+				return &plan.Error{At: m.at, Op: "write setgroups deny", Err: err}
+			}
+		}
+		if err := writeFile(proc+m.file, m.text); err != nil {
+			return &plan.Error{At: m.at, Op: "write " + m.file + " " + strconv.Quote(clip(m.text)), Err: err, Hint: mapHint(err)}
 		}
 	}
 	return nil
+}
+
+// isOwn reports whether a map is of one id, the caller's.
+func isOwn(text string, own int) bool {
+	words := strings.Fields(text)
+	return len(words) == 3 && words[1] == strconv.Itoa(own) && words[2] == "1"
 }
 
 func mapHint(err error) string {
@@ -166,7 +175,7 @@ func (s *spawn) checkUsers(proc string) error {
 		want, found []specs.LinuxIDMapping
 	}{{"uidMappings", wanted.users, found.users}, {"gidMappings", wanted.groups, found.groups}} {
 		if len(m.want) > 0 && !sameMap(m.want, m.found) {
-			text := strings.ReplaceAll(strings.TrimSpace(mapText(m.found)), "\n", ", ")
+			text := strings.ReplaceAll(strings.TrimSpace(rootfs.IDMapText(m.found)), "\n", ", ")
 			return refuse(plan.At("/linux").Field(m.name), "the user namespace that is joined has other mappings: %s", clip(text))
 		}
 	}

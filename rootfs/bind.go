@@ -40,7 +40,7 @@ func (r *Root) sources() error {
 			}
 		case r.sysfsMayFail(m):
 			// The host's own, in case that the kernel refuses a new one.
-			r.inputs[i] = r.b.Input(plan.Input{At: at.Field("type"), Kind: plan.KindTree, Path: "/sys", Tree: true})
+			r.inputs[i] = r.tree(plan.Input{At: at.Field("type"), Kind: plan.KindTree, Path: "/sys", Tree: true})
 		}
 	}
 	r.notifyInput()
@@ -82,7 +82,7 @@ func (r *Root) source(at plan.Pointer, i int, ids *plan.IDMap) error {
 	if r.link(i) != "" {
 		return nil // nothing is mounted
 	}
-	r.inputs[i] = r.b.Input(plan.Input{At: at.Field("source"), Kind: plan.KindTree, Path: r.host(m.Source), Tree: o.recursive,
+	r.inputs[i] = r.tree(plan.Input{At: at.Field("source"), Kind: plan.KindTree, Path: r.host(m.Source), Tree: o.recursive,
 		NoFollow: o.words&srcNofollow != 0, IDMap: ids})
 	return nil
 }

@@ -27,17 +27,17 @@ func (r *Root) cgroupInputs() error {
 		}
 		v2 := r.unified()
 		if v2 != nil && !r.facts.UserNS && !r.facts.CgroupNS {
-			r.inputs[i] = r.b.Input(plan.Input{At: at, Kind: plan.KindCgroup, Path: v2.Mount})
+			r.inputs[i] = r.tree(plan.Input{At: at, Kind: plan.KindCgroup, Path: v2.Mount})
 		}
 		if v2 != nil && r.facts.UserNS && v2.Cgroup != "" {
-			r.inputs[i] = r.b.Input(plan.Input{At: at, Kind: plan.KindCgroup, Path: v2.Cgroup})
+			r.inputs[i] = r.tree(plan.Input{At: at, Kind: plan.KindCgroup, Path: v2.Cgroup, Or: v2.Or})
 		}
 		if v2 != nil || r.facts.CgroupNS && !r.facts.UserNS {
 			continue
 		}
 		for _, h := range r.facts.Hierarchies {
 			if !h.V2 {
-				slot := r.b.Input(plan.Input{At: at, Kind: plan.KindCgroup, Path: h.Cgroup})
+				slot := r.tree(plan.Input{At: at, Kind: plan.KindCgroup, Path: h.Cgroup, Or: h.Or})
 				if r.inputs[i] == noSlot {
 					r.inputs[i] = slot // the others follow it
 				}

@@ -80,7 +80,7 @@ func (r *Root) bindDevices() error {
 	for i := range r.devices {
 		d := &r.devices[i]
 		if d.mode&unix.S_IFMT != unix.S_IFIFO {
-			d.input = r.b.Input(plan.Input{At: d.at, Kind: plan.KindTree, Path: d.path})
+			d.input = r.tree(plan.Input{At: d.at, Kind: plan.KindTree, Path: d.path})
 		}
 	}
 	return nil

@@ -54,6 +54,10 @@ func (r *Root) idmap(at plan.Pointer, m *specs.Mount, o *options) (*plan.IDMap, 
 	case own && o.mapping >= 0:
 		return nil, &plan.Error{At: at.Field("options").Index(o.mapping), Err: errors.New("the mount has uidMappings and gidMappings, too")}
 	}
+	if r.facts.Unprivileged {
+		return nil, &plan.Error{At: asked, Err: errors.New("only root can map the ids of a mount"),
+			Hint: "it takes CAP_SYS_ADMIN in the user namespace of the file system, which on disks is the host's"}
+	}
 	out := &plan.IDMap{At: asked, Recursive: o.words&ridmap != 0}
 	l := r.spec.Linux
 	switch {

@@ -16,7 +16,7 @@ const NotifyDir = "/run/notify"
 func (r *Root) notifyInput() {
 	r.notify = noSlot
 	if r.facts.Notify != "" {
-		r.notify = r.b.Input(plan.Input{Kind: plan.KindTree, Path: r.facts.Notify})
+		r.notify = r.tree(plan.Input{Kind: plan.KindTree, Path: r.facts.Notify})
 	}
 }
 

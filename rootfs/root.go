@@ -18,16 +18,17 @@ import (
 
 // Facts is what the compiler must know that config.json does not say.
 type Facts struct {
-	Bundle      string // absolute; relative paths of config.json begin here
-	UserNS      bool   // the container has a user namespace of its own
-	CgroupNS    bool   // ... a cgroup namespace
-	NoPivot     bool   // --no-pivot: chroot(2), for roots that pivot_root(2) refuses
-	Hierarchies []Hierarchy
-	UserNSPath  string         // of a user namespace that is joined; "" of a new one
-	NewNetNS    bool           // the network namespace is a new one
-	SELinux     bool           // ... is enabled on the host
-	Notify      string         // directory of the notify socket; "": none
-	Links       map[int]string // by mount with copy-symlink: the text of its source, if that is a link
+	Bundle       string // absolute; relative paths of config.json begin here
+	Unprivileged bool   // the runtime may clone no mount: the executor does
+	UserNS       bool   // the container has a user namespace of its own
+	CgroupNS     bool   // ... a cgroup namespace
+	NoPivot      bool   // --no-pivot: chroot(2), for roots that pivot_root(2) refuses
+	Hierarchies  []Hierarchy
+	UserNSPath   string         // of a user namespace that is joined; "" of a new one
+	NewNetNS     bool           // the network namespace is a new one
+	SELinux      bool           // ... is enabled on the host
+	Notify       string         // directory of the notify socket; "": none
+	Links        map[int]string // by mount with copy-symlink: the text of its source, if that is a link
 }
 
 // Hierarchy is a mounted cgroup hierarchy of the host.
@@ -37,12 +38,14 @@ type Hierarchy struct {
 	Name        string   // of a named v1 hierarchy, without "name="
 	V2          bool
 	Cgroup      string // the container's own cgroup directory, absolute
+	Or          string // the runtime's, where the container may have no own; ""
 }
 
 // Root compiles one container's root. Its methods are called in the order in
 // which libcontainer/compile.go lists them.
 type Root struct {
 	b     *plan.Builder
+	trees []unopened // without privilege
 	spec  *specs.Spec
 	facts Facts
 
@@ -71,7 +74,7 @@ type anchor struct {
 func New(b *plan.Builder, spec *specs.Spec, facts Facts) (*Root, error) {
 	r := &Root{b: b, spec: spec, facts: facts, inputs: make([]plan.Slot, len(spec.Mounts)), options: make([]options, len(spec.Mounts))}
 	at := plan.At("/root/path")
-	r.root = b.Input(plan.Input{At: at, Kind: plan.KindTree, Path: r.host(spec.Root.Path), Tree: true})
+	r.root = r.tree(plan.Input{At: at, Kind: plan.KindTree, Path: r.host(spec.Root.Path), Tree: true})
 	if err := r.checkLabel(); err != nil {
 		return nil, err
 	}
@@ -79,6 +82,41 @@ func New(b *plan.Builder, spec *specs.Spec, facts Facts) (*Root, error) {
 		return nil, err
 	}
 	return r, r.deviceInputs()
+}
+
+// tree adds what is mounted of the host. The runtime opens it before the clone,
+// or else, without privilege, the executor in the container's user namespace,
+// where alone it may (see openTrees).
+func (r *Root) tree(in plan.Input) plan.Slot {
+	if !r.facts.Unprivileged {
+		return r.b.Input(in)
+	}
+	slot := r.b.Slot()
+	r.trees = append(r.trees, unopened{in, slot})
+	return slot
+}
+
+type unopened struct {
+	in   plan.Input
+	slot plan.Slot
+}
+
+func (r *Root) openTrees() {
+	for _, t := range r.trees {
+		flags := uint64(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+		if t.in.Tree {
+			flags |= unix.AT_RECURSIVE
+		}
+		if t.in.NoFollow {
+			flags |= unix.AT_SYMLINK_NOFOLLOW
+		}
+		r.b.OpenTree(t.in.At, plan.Cwd, t.in.Path, flags, t.slot)
+		if t.in.Or != "" {
+			r.b.Tolerate("ENOENT")
+			r.b.OpenTree(t.in.At, plan.Cwd, t.in.Or, flags, t.slot)
+			r.b.Else()
+		}
+	}
 }
 
 // host is a path of config.json on the host: relative ones begin in the bundle.
@@ -95,6 +133,7 @@ func (r *Root) Attach() {
 	b, at := r.b, plan.At("/linux/rootfsPropagation")
 	// First of all mounts, because nothing may propagate to the host (I8).
 	b.Mount(at, "/", unix.MS_REC|unix.MS_SLAVE)
+	r.openTrees()
 
 	at = plan.At("/root/path")
 	masks := plan.At("/linux/maskedPaths")

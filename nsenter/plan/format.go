@@ -211,6 +211,9 @@ func (in *Input) Call() string {
 	if in.Path != "" {
 		call += " " + strconv.Quote(in.Path)
 	}
+	if in.Or != "" {
+		call += " or " + strconv.Quote(in.Or)
+	}
 	if in.Tree {
 		call += " recursive"
 	}

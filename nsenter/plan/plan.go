@@ -56,6 +56,7 @@ type Input struct {
 	NoFollow bool   // KindTree: Path itself, though it be a symbolic link
 	IDMap    *IDMap // KindTree: set on the clone; nil: none
 	FD       int    // KindNamespace: opened already
+	Or       string // KindCgroup: in place of Path where that could not be made
 }
 
 // IDMap is the id mapping of a mount: that of the user namespace at UserNS, or

@@ -21,6 +21,9 @@ type Bundle struct {
 	Home string // temporary directory of all of it
 	View View   // cgroup layout the runtime sees; the default is the host's
 
+	as      []string // words before the runtime's path
+	runtime string   // path; "" until a command is run
+
 	t     testing.TB
 	runs  int
 	ids   []string // further ids to delete

@@ -127,7 +127,11 @@ type Process struct {
 
 // Command is the words of a command line of the runtime.
 func (b *Bundle) Command(args ...string) []string {
-	words := append(slices.Clone(b.View.command()), Runtime(b.t), "--root", b.Root)
+	words := append(slices.Clone(b.View.command()), b.as...)
+	if b.runtime == "" {
+		b.runtime = Runtime(b.t)
+	}
+	words = append(words, b.runtime, "--root", b.Root)
 	return append(words, args...)
 }
 
