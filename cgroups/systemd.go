@@ -27,7 +27,7 @@ func (h *placeholder) release() {
 // startUnit makes the scope. Its first process is the program that asked for
 // it: release it when the container's is there.
 func startUnit(u *Unit, want string) (*placeholder, error) {
-	p, path, err := ask(u.User, u.text(), "start", u.Name)
+	p, path, err := ask(u.User, lines(u.Properties)+lines(u.Limits), "start", u.Name)
 	if err == nil && path != want {
 		p.Close(time.Second)
 		err = errors.New("systemd has put the scope at " + path + ", not at " + want)
@@ -48,19 +48,23 @@ func (u *Unit) Stop() error {
 	return nil
 }
 
-// Set changes the properties of the unit until it ends.
-func (u *Unit) Set() error {
-	p, _, err := ask(u.User, u.text(), "set", u.Name)
+// set changes properties of the unit until it ends. When it returns, systemd has
+// written its files.
+func (u *Unit) set(properties []Property) error {
+	if len(properties) == 0 {
+		return nil
+	}
+	p, _, err := ask(u.User, lines(properties), "set", u.Name)
 	if err != nil {
-		return &plan.Error{At: placeAt(), Op: "set properties of " + u.Name, Err: err}
+		return &plan.Error{At: properties[0].At, Op: "set properties of " + u.Name, Err: err}
 	}
 	p.Close(time.Second)
 	return nil
 }
 
-func (u *Unit) text() string {
+func lines(properties []Property) string {
 	var b strings.Builder
-	for _, p := range u.Properties {
+	for _, p := range properties {
 		b.WriteString(p.Name + "=" + p.Value + "\n")
 	}
 	return b.String()

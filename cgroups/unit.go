@@ -19,6 +19,7 @@ type Unit struct {
 	Name       string
 	User       bool       // of the user's own manager
 	Properties []Property // in the order they are sent
+	Limits     []Property // after them; these may change later
 }
 
 // Property of a unit: org.freedesktop.systemd1(5), systemd.resource-control(5).
@@ -76,6 +77,44 @@ func (u *Unit) add(at plan.Pointer, name, value string) {
 	u.Properties = append(u.Properties, Property{at, name, value})
 }
 
+func (u *Unit) limit(at plan.Pointer, name, value string) {
+	u.Limits = append(u.Limits, Property{at, name, value})
+}
+
+// changed are the limits that last has otherwise, or all if that is nil.
+func (u *Unit) changed(last *Unit) (list []Property) {
+	for _, p := range u.Limits {
+		if last != nil && slices.ContainsFunc(last.Limits, func(l Property) bool { return l.Name == p.Name && l.Value == p.Value }) {
+			continue
+		}
+		if p.Name == "DeviceAllow" {
+			list = append(list, Property{p.At, p.Name, ""}) // what comes is added
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// reverted is what makes the limits of next those of u again.
+func (u *Unit) reverted(next *Unit) []Property {
+	list := u.changed(next)
+	for _, p := range next.Limits {
+		if slices.ContainsFunc(u.Limits, func(l Property) bool { return l.Name == p.Name }) {
+			continue
+		}
+		switch p.Name {
+		case "MemoryLow":
+			list = append(list, Property{p.At, p.Name, "uint64 0"})
+		case "AllowedCPUs", "AllowedMemoryNodes":
+			list = append(list, Property{p.At, p.Name, "@ay []"})
+		case "DeviceAllow", "DevicePolicy":
+		default:
+			list = append(list, Property{p.At, p.Name, infinity}) // systemd's own default
+		}
+	}
+	return list
+}
+
 // sliceName: "-" is systemd's name for the root slice.
 func sliceName(slice string) string {
 	if slice == "-" {
@@ -123,9 +162,9 @@ func (u *Unit) limits(at plan.Pointer, r *specs.LinuxResources, v2 bool) {
 			switch swap := swapMax(m); swap {
 			case "":
 			case "max":
-				u.add(at.Field("swap"), "MemorySwapMax", infinity)
+				u.limit(at.Field("swap"), "MemorySwapMax", infinity)
 			default:
-				u.add(at.Field("swap"), "MemorySwapMax", "uint64 "+swap)
+				u.limit(at.Field("swap"), "MemorySwapMax", "uint64 "+swap)
 			}
 		}
 	}
@@ -137,13 +176,13 @@ func (u *Unit) limits(at plan.Pointer, r *specs.LinuxResources, v2 bool) {
 		if max := pidsMax(r.Pids); max != "max" {
 			tasks = "uint64 " + max
 		}
-		u.add(at.Field("pids").Field("limit"), "TasksMax", tasks)
+		u.limit(at.Field("pids").Field("limit"), "TasksMax", tasks)
 	}
 	if b, at := r.BlockIO, at.Field("blockIO").Field("weight"); b != nil && b.Weight != nil && *b.Weight != 0 {
 		if v2 {
-			u.add(at, "IOWeight", "uint64 "+strconv.Itoa(ioWeight(*b.Weight)))
+			u.limit(at, "IOWeight", "uint64 "+strconv.Itoa(ioWeight(*b.Weight)))
 		} else {
-			u.add(at, "BlockIOWeight", "uint64 "+strconv.Itoa(int(*b.Weight)))
+			u.limit(at, "BlockIOWeight", "uint64 "+strconv.Itoa(int(*b.Weight)))
 		}
 	}
 }
@@ -154,30 +193,30 @@ const infinity = "uint64 18446744073709551615"
 func (u *Unit) bytes(at plan.Pointer, name string, n int64) {
 	switch {
 	case n < 0:
-		u.add(at, name, infinity)
+		u.limit(at, name, infinity)
 	case n > 0:
-		u.add(at, name, "uint64 "+strconv.FormatInt(n, 10))
+		u.limit(at, name, "uint64 "+strconv.FormatInt(n, 10))
 	}
 }
 
 func (u *Unit) cpu(at plan.Pointer, c *specs.LinuxCPU, v2 bool) {
 	if w := weight(value(c.Shares)); v2 && w != "" {
-		u.add(at.Field("shares"), "CPUWeight", "uint64 "+w)
+		u.limit(at.Field("shares"), "CPUWeight", "uint64 "+w)
 	} else if w != "" {
-		u.add(at.Field("shares"), "CPUShares", "uint64 "+number(c.Shares))
+		u.limit(at.Field("shares"), "CPUShares", "uint64 "+number(c.Shares))
 	}
 	if period := value(c.Period); period != 0 {
-		u.add(at.Field("period"), "CPUQuotaPeriodUSec", "uint64 "+strconv.FormatUint(period, 10))
+		u.limit(at.Field("period"), "CPUQuotaPeriodUSec", "uint64 "+strconv.FormatUint(period, 10))
 	}
 	if quota := value(c.Quota); quota != 0 {
-		u.add(at.Field("quota"), "CPUQuotaPerSecUSec", "uint64 "+strconv.FormatUint(perSecond(quota, value(c.Period)), 10))
+		u.limit(at.Field("quota"), "CPUQuotaPerSecUSec", "uint64 "+strconv.FormatUint(perSecond(quota, value(c.Period)), 10))
 	}
 	if !v2 {
 		return // cpusets are systemd's on v2 alone
 	}
 	for _, s := range [...]struct{ field, name, list string }{{"cpus", "AllowedCPUs", c.Cpus}, {"mems", "AllowedMemoryNodes", c.Mems}} {
 		if mask, ok := parseSet(s.list); ok && s.list != "" {
-			u.add(at.Field(s.field), s.name, mask.bytes())
+			u.limit(at.Field(s.field), s.name, mask.bytes())
 		}
 	}
 }
@@ -225,8 +264,8 @@ func (u *Unit) devices(at plan.Pointer, d *Devices) {
 			return
 		}
 	}
-	u.add(at, "DeviceAllow", list)
-	u.add(at, "DevicePolicy", `"strict"`)
+	u.limit(at, "DeviceAllow", list)
+	u.limit(at, "DevicePolicy", `"strict"`)
 }
 
 // unitName is the rule's device in the words of DeviceAllow=; a class by its

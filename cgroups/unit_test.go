@@ -21,7 +21,7 @@ func unitOf(t *testing.T, h *Host, spec *specs.Spec) (*Plan, string) {
 		t.Fatal(err)
 	}
 	var lines []string
-	for _, property := range p.Unit.Properties {
+	for _, property := range append(p.Unit.Properties, p.Unit.Limits...) {
 		lines = append(lines, property.Name+"="+property.Value)
 	}
 	return p, strings.Join(lines, "\n")
@@ -77,7 +77,7 @@ func TestUnitProperties(t *testing.T) {
 	r.BlockIO = &specs.LinuxBlockIO{Weight: ptr(uint16(500))}
 	_, got := unitOf(t, unifiedHost(append(allV2, "x")...), &specs.Spec{Linux: &specs.Linux{Resources: r}, Annotations: map[string]string{
 		"org.systemd.property.TimeoutStopUSec": "uint64 10000000", "org.systemd.property.KillSignal": "15", "org.systemd.property.RuntimeMaxSec": "double 1.5", "other": "x"}})
-	if want := unitStart + "IOAccounting=true\n" + unitDevices + `MemoryMax=uint64 10485760
+	if want := unitStart + "IOAccounting=true\nKillSignal=15\nRuntimeMaxUSec=uint64 1500000\nTimeoutStopUSec=uint64 10000000\n" + unitDevices + `MemoryMax=uint64 10485760
 MemoryLow=uint64 4194304
 MemorySwapMax=uint64 10485760
 CPUWeight=uint64 100
@@ -86,10 +86,7 @@ CPUQuotaPerSecUSec=uint64 500000
 AllowedCPUs=[byte 0x3]
 AllowedMemoryNodes=[byte 0x1]
 TasksMax=uint64 50
-IOWeight=uint64 4950
-KillSignal=15
-RuntimeMaxUSec=uint64 1500000
-TimeoutStopUSec=uint64 10000000`; got != want {
+IOWeight=uint64 4950`; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	r.BlockIO = nil
@@ -121,5 +118,25 @@ func TestUnitAnnotationsAreOnAList(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "config.json#/annotations/"+annotation+name+": ") {
 			t.Errorf("%s=%s: %v", name, value, err)
 		}
+	}
+}
+
+func TestUnitChanges(t *testing.T) {
+	unit := func(r *specs.LinuxResources) *Unit {
+		p, _ := unitOf(t, unifiedHost(allV2...), &specs.Spec{Linux: &specs.Linux{Resources: r}})
+		return p.Unit
+	}
+	one := unit(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(1 << 20))}, Pids: &specs.LinuxPids{Limit: ptr(int64(5))}})
+	two := unit(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(2 << 20)), Reservation: ptr(int64(4096))}, Pids: &specs.LinuxPids{Limit: ptr(int64(5))},
+		CPU: &specs.LinuxCPU{Cpus: "1", Shares: ptr(uint64(2))}, Devices: []specs.LinuxDeviceCgroup{{Allow: true, Type: "c", Major: ptr(int64(1)), Minor: ptr(int64(11)), Access: "r"}}})
+	if got := lines(two.changed(two)); got != "" {
+		t.Errorf("nothing has changed but %s", got)
+	}
+	got := lines(two.changed(one))
+	if want := "MemoryMax=uint64 2097152\nMemoryLow=uint64 4096\nCPUWeight=uint64 1\nAllowedCPUs=[byte 0x2]\n"; !strings.HasPrefix(got, "DeviceAllow=\nDeviceAllow=/dev/char/1:11 r, ") || !strings.HasSuffix(got, "\n"+want) {
+		t.Errorf("changed: %s", got)
+	}
+	if got := lines(one.reverted(two)); !strings.HasSuffix(got, "\nMemoryMax=uint64 1048576\nMemoryLow=uint64 0\nCPUWeight="+infinity[:]+"\nAllowedCPUs=@ay []\n") {
+		t.Errorf("reverted: %s", got)
 	}
 }

@@ -58,12 +58,20 @@ func (c *Cgroup) Update(u *Update) (err error) {
 	}
 	w := writer{fd: -1}
 	defer w.close()
-	err = inAnyOrder(changes, func(ch *change) error { return w.row(ch.fd, ch.row) })
+	if u.Next.Unit != nil { // systemd first: it rounds, and the last write counts
+		err = u.Next.Unit.set(u.Next.Unit.changed(u.Last.Unit))
+	}
+	if err == nil {
+		err = inAnyOrder(changes, func(ch *change) error { return w.row(ch.fd, ch.row) })
+	}
 	if err == nil && devices { // last, so that nothing that can fail comes after it
 		err = c.replaceDevices(u.Last, u.Next)
 	}
 	if err == nil {
 		return nil
+	}
+	if u.Next.Unit != nil {
+		err = errors.Join(err, u.Last.Unit.set(u.Last.Unit.reverted(u.Next.Unit)))
 	}
 	if undo := c.Restore(u.Last, before); undo != nil {
 		return errors.Join(err, ErrLeft, undo)

@@ -86,6 +86,13 @@ func (r *Runtime) Update(id string, change *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
+	j, err := c.journaled()
+	if err != nil {
+		return err
+	}
+	if j.unit != nil {
+		host.Systemd, host.Rootless = true, j.unit.User
+	}
 	last, err := cgroups.Compile(config.Spec, c.id, host)
 	if err != nil {
 		return err

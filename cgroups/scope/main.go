@@ -63,7 +63,7 @@ func run(input *bufio.Reader) (path string, err error) {
 	case "start":
 		return start(ctx, conn, unit, properties)
 	case "set":
-		return "", conn.SetUnitPropertiesContext(ctx, unit, true, properties...)
+		return "", set(ctx, conn, unit, properties)
 	case "stop":
 		return "", stop(ctx, conn, unit)
 	case "manager":
@@ -134,7 +134,10 @@ func variant(name, text string) (dbus.Variant, error) {
 		return dbus.ParseVariant(text, dbus.Signature{})
 	}
 	type rule struct{ Name, Access string }
-	var list []rule
+	list := []rule{}
+	if text == "" {
+		return dbus.MakeVariant(list), nil
+	}
 	for part := range strings.SplitSeq(text, ", ") {
 		device, access, _ := strings.Cut(part, " ")
 		list = append(list, rule{device, access})
@@ -174,6 +177,16 @@ func start(ctx context.Context, conn *systemd.Conn, unit string, properties []sy
 		return "", errors.New("systemd says the scope is at " + path + ", where its process is not")
 	}
 	return path, nil
+}
+
+// set returns when systemd has written the files, too: that is done before it
+// reads the next message.
+func set(ctx context.Context, conn *systemd.Conn, unit string, properties []systemd.Property) error {
+	if err := conn.SetUnitPropertiesContext(ctx, unit, true, properties...); err != nil {
+		return err
+	}
+	_, err := conn.GetUnitPropertyContext(ctx, unit, "ActiveState")
+	return err
 }
 
 func dead(ctx context.Context, conn *systemd.Conn, unit string) bool {

@@ -95,6 +95,12 @@ func TestSystemdMakesAScopeWithTheLimits(t *testing.T) {
 	files("at first")
 	systemctl(t, "daemon-reload")
 	files("after a daemon-reload")
+	b.Corten("update", "--pids-limit", "30", "--cpu-quota", "12345", "--cpu-period", "50000", b.ID).OK(b)
+	systemctl(t, "daemon-reload")
+	if got := show(t, unit, "TasksMax"); got != "30" {
+		t.Errorf("TasksMax is %s after an update", got)
+	}
+	checkFile(t, cgroupOf(t, b, "pids"), "pids.max", "pids.max", "30")
 	dir := cgroupOf(t, b, "pids")
 	b.Corten("delete", "--force", b.ID).OK(b)
 	if state := show(t, unit, "ActiveState"); state != "inactive" {
