@@ -12,6 +12,7 @@ import (
 	"corten/tests/bundle"
 )
 
+// spec: mounts[].type
 func TestDefaultDevicesAndLinksAreThere(t *testing.T) {
 	b := bundle.New(t, bundle.Shell(`for d in null zero full random urandom tty; do probe stat /dev/$d; done
 		for l in fd stdin stdout stderr ptmx; do echo $l $(readlink /dev/$l); done`))
@@ -32,6 +33,8 @@ func devices(s *specs.Spec) {
 	}
 }
 
+// spec: linux.devices[].path, linux.devices[].type, linux.devices[].major, linux.devices[].minor
+// spec: linux.devices[].fileMode, linux.devices[].uid, linux.devices[].gid
 func TestDevicesAskedForAreMade(t *testing.T) {
 	b := bundle.New(t, devices, bundle.Shell("for d in /dev/mine /dev/deep/block /dev/pipe /else/where; do probe stat $d; done"))
 	out := strings.Split(b.RunOK(), "\n")
@@ -42,6 +45,34 @@ func TestDevicesAskedForAreMade(t *testing.T) {
 	}
 }
 
+// In a user namespace the host's nodes are bound, as they are; a FIFO is made.
+//
+// spec: linux.devices[].path, linux.devices[].type, linux.devices[].major, linux.devices[].minor
+// spec: linux.devices[].fileMode, linux.devices[].uid, linux.devices[].gid
+func TestDevicesOfAUserNamespaceAreTheHosts(t *testing.T) {
+	device := func(path, kind string, major, minor int64) specs.LinuxDevice {
+		return specs.LinuxDevice{Path: path, Type: kind, Major: major, Minor: minor, FileMode: bundle.Pointer[os.FileMode](0o620),
+			UID: bundle.Pointer[uint32](7), GID: bundle.Pointer[uint32](8)}
+	}
+	run := func(d ...specs.LinuxDevice) bundle.Result {
+		b := bundle.New(t, bundle.UserNamespace(100000), bundle.WithoutMount("/sys/fs/cgroup"), func(s *specs.Spec) { s.Linux.Devices = d },
+			bundle.Shell("probe stat /dev/full; probe stat /dev/null; probe stat /dev/pipe; probe stat /dev/deep/pipe; head -c 1 /dev/full | wc -c"))
+		own100000(t, b)
+		return b.Run()
+	}
+	// The host's root is nobody here.
+	r := run(device("/dev/full", "c", 1, 7), device("/dev/null", "u", 1, 3), device("/dev/pipe", "p", 0, 0), device("/dev/deep/pipe", "p", 0, 0))
+	if want := "20666 65534:65534 1:7 0\n20666 65534:65534 1:3 0\n10620 7:8 0:0 0\n10620 7:8 0:0 0\n1\n"; r.Stdout != want {
+		t.Errorf("printed %q, want %q\n%s", r.Stdout, want, r.Stderr)
+	}
+	for _, d := range []specs.LinuxDevice{device("/dev/full", "c", 1, 8), device("/dev/full", "b", 1, 7), device("/dev/no-such-device", "c", 1, 7)} {
+		if r := run(d); r.Status == 0 || bundle.IsCorten(t) && !strings.Contains(r.Stderr, "config.json#/linux/devices/0") {
+			t.Errorf("%+v: status %d, %s", d, r.Status, r.Stderr)
+		}
+	}
+}
+
+// spec: linux.maskedPaths, linux.readonlyPaths
 func TestMaskedPathsAreUnreadableAndReadonlyPathsReadOnly(t *testing.T) {
 	b := bundle.New(t, bundle.Shell("cat /etc/secret /proc/keys; ls /hidden; probe open-write /etc/secret; probe create /hidden/x;"+
 		"probe open-write /etc/fixed; probe create /frozen/x; cat /frozen/deep/f; probe open-write /proc/sys/kernel/hostname"),

@@ -26,6 +26,7 @@ func mounted(t *testing.T, kind, source string, options ...string) *bundle.Mount
 	return m
 }
 
+// spec: mounts[].options, mounts[].source
 func TestTmpfsOptionsReachTheKernel(t *testing.T) {
 	m := mounted(t, "tmpfs", "tmpfs", "nosuid", "nodev", "noexec", "mode=0710", "size=64k", "nr_inodes=7", "uid=3", "gid=4")
 	for _, want := range []string{"nosuid", "nodev", "noexec", "rw", "mode=710", "size=64k", "nr_inodes=7", "uid=3", "gid=4"} {
@@ -38,6 +39,7 @@ func TestTmpfsOptionsReachTheKernel(t *testing.T) {
 	}
 }
 
+// spec: mounts[].options
 func TestEveryMountFlagIsSetAndItsOppositeClearsIt(t *testing.T) {
 	for _, c := range []struct {
 		options string
@@ -69,6 +71,7 @@ func TestEveryMountFlagIsSetAndItsOppositeClearsIt(t *testing.T) {
 	}
 }
 
+// spec: mounts[].options
 func TestNosymfollowIsSet(t *testing.T) {
 	bundle.NeedCorten(t) // newer than Debian's runc
 	if m := mounted(t, "tmpfs", "tmpfs", "nosymfollow"); !m.Has("nosymfollow") {
@@ -76,6 +79,7 @@ func TestNosymfollowIsSet(t *testing.T) {
 	}
 }
 
+// spec: mounts[].source, mounts[].destination
 func TestABindShowsTheSource(t *testing.T) {
 	b := bundle.New(t)
 	dir := b.Volume("v", "hello", "world\n")
@@ -88,6 +92,7 @@ func TestABindShowsTheSource(t *testing.T) {
 	}
 }
 
+// spec: mounts[].destination
 func TestABindOfAFileMakesItsTarget(t *testing.T) {
 	b := bundle.New(t)
 	dir := b.Volume("v", "hello", "world\n")
@@ -97,6 +102,7 @@ func TestABindOfAFileMakesItsTarget(t *testing.T) {
 	}
 }
 
+// spec: mounts[].options
 func TestAReadOnlyBindCannotBeWritten(t *testing.T) {
 	b := bundle.New(t)
 	dir := b.Volume("v", "hello", "world\n")
@@ -122,6 +128,7 @@ func tree(t *testing.T) string {
 	return dir
 }
 
+// spec: mounts[].options
 func TestRbindTakesWhatIsMountedBelowAndBindDoesNot(t *testing.T) {
 	dir := tree(t)
 	for option, below := range map[string]bool{"bind": false, "rbind": true} {
@@ -132,6 +139,7 @@ func TestRbindTakesWhatIsMountedBelowAndBindDoesNot(t *testing.T) {
 	}
 }
 
+// spec: mounts[].options
 func TestRecursiveAttributesReachMountsBelow(t *testing.T) {
 	bundle.NeedCorten(t)
 	dir := tree(t)
@@ -147,6 +155,7 @@ func TestRecursiveAttributesReachMountsBelow(t *testing.T) {
 	}
 }
 
+// spec: mounts[].options
 func TestRoOfAnRbindIsForItsTopOnly(t *testing.T) {
 	dir := tree(t)
 	b := bundle.New(t, bundle.Probe(), bundle.Mount("/m", "bind", dir, "rbind", "ro"))
@@ -156,6 +165,7 @@ func TestRoOfAnRbindIsForItsTopOnly(t *testing.T) {
 	}
 }
 
+// spec: mounts[].options
 func TestPropagationIsAsAsked(t *testing.T) {
 	dir := bundle.New(t).Volume("v")
 	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
@@ -172,6 +182,7 @@ func TestPropagationIsAsAsked(t *testing.T) {
 	}
 }
 
+// spec: mounts[].type
 func TestEveryFileSystemOfTheIssueCanBeMounted(t *testing.T) {
 	b := bundle.New(t)
 	lower, upper, work := b.Volume("lower", "f", "below\n"), b.Volume("upper"), b.Volume("work")
@@ -190,6 +201,7 @@ func TestEveryFileSystemOfTheIssueCanBeMounted(t *testing.T) {
 	}
 }
 
+// spec: mounts[].type
 func TestTheCgroupMountShowsTheContainersCgroups(t *testing.T) {
 	for _, view := range bundle.Views() {
 		t.Run(view.String(), func(t *testing.T) {
@@ -203,6 +215,44 @@ func TestTheCgroupMountShowsTheContainersCgroups(t *testing.T) {
 	}
 }
 
+// spec: root.path
+func TestTheRootIsWhereverThePathSays(t *testing.T) {
+	for name, path := range map[string]func(b *bundle.Bundle) string{
+		"relative":  func(*bundle.Bundle) string { return "rootfs" },
+		"with dots": func(*bundle.Bundle) string { return "./x/../rootfs/" },
+		"absolute":  func(b *bundle.Bundle) string { return b.Rootfs() },
+		"a link":    func(*bundle.Bundle) string { return "link" },
+		"elsewhere": func(b *bundle.Bundle) string { return filepath.Join(b.Home, "moved") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := bundle.New(t)
+			spec := bundle.Base()
+			bundle.Shell("cat /etc/mark")(spec)
+			spec.Root.Path = path(b)
+			b.Write(spec)
+			for _, err := range []error{os.WriteFile(b.Rootfs("etc/mark"), []byte("here\n"), 0o644), os.Symlink("rootfs", filepath.Join(b.Dir, "link")),
+				os.Mkdir(filepath.Join(b.Dir, "x"), 0o755)} {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if name == "elsewhere" {
+				if err := os.Rename(b.Rootfs(), spec.Root.Path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if out := b.RunOK(); out != "here\n" {
+				t.Errorf("printed %q", out)
+			}
+		})
+	}
+	b := bundle.New(t, bundle.Args("true"), func(s *specs.Spec) { s.Root.Path = "no-such-root" })
+	if r := b.Run(); r.Status == 0 || !strings.Contains(r.Stderr, "no-such-root") {
+		t.Errorf("status %d, %s", r.Status, r.Stderr)
+	}
+}
+
+// spec: root.readonly
 func TestTheRootIsReadOnlyWhenAsked(t *testing.T) {
 	b := bundle.New(t, bundle.Shell("probe create /x; probe create /dev/x; probe open-write /etc/passwd"),
 		func(s *specs.Spec) { s.Root.Readonly = true })
@@ -211,21 +261,31 @@ func TestTheRootIsReadOnlyWhenAsked(t *testing.T) {
 	}
 }
 
+// The tests' host has shared mounts only, so the root, a clone, is a slave if
+// nothing is asked. Another mount of the host is below it.
+//
+// spec: linux.rootfsPropagation
 func TestRootfsPropagationIsAsAsked(t *testing.T) {
-	for option, want := range map[string]string{"": "", "private": "", "rprivate": "", "slave": "master:", "rslave": "master:",
-		"shared": "shared:", "rshared": "shared:"} {
-		b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Linux.RootfsPropagation = option })
-		m := b.Report().Mount("/")
-		got := strings.Join(m.Propagation, " ")
-		if want == "shared:" && !bundle.IsCorten(t) {
-			continue // Debian's runc leaves it private
-		}
-		if want == "master:" && got == "" {
-			continue // a slave of nobody shows nothing
-		}
-		if !strings.HasPrefix(got, want) || want == "" && strings.HasPrefix(got, "shared") {
-			t.Errorf("%q: %q", option, got)
-		}
+	bundle.NeedCorten(t) // Debian's runc leaves shared private
+	for option, want := range map[string]string{"": "master:", "private": "", "rprivate": "", "slave": "master:", "rslave": "master:",
+		"shared": "shared:", "rshared": "shared:", "unbindable": "unbindable", "runbindable": "unbindable"} {
+		t.Run(option, func(t *testing.T) {
+			b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Linux.RootfsPropagation = option })
+			if err := os.Mkdir(b.Rootfs("below"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Mount("below", b.Rootfs("below"), "tmpfs", 0, ""); err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Unmount(b.Rootfs("below"), unix.MNT_DETACH)
+			r := b.Report()
+			for path, want := range map[string]string{"/": want, "/below": map[bool]string{true: want, false: "master:"}[strings.HasPrefix(option, "r")]} {
+				got := strings.Join(r.Mount(path).Propagation, " ")
+				if !strings.HasPrefix(got, want) || want == "" && got != "" {
+					t.Errorf("%s: %q, want %q", path, got, want)
+				}
+			}
+		})
 	}
 }
 
@@ -238,6 +298,7 @@ func TestNoMountComesOutOfTheContainer(t *testing.T) {
 	}
 }
 
+// spec: mounts[].destination
 // cve: CVE-2024-0132
 func TestMountsOnSymlinksStayInTheRoot(t *testing.T) {
 	b := bundle.New(t, bundle.Probe(), bundle.Mount("/link/x", "tmpfs", "tmpfs"))
