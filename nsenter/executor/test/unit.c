@@ -353,6 +353,7 @@ int main(void)
 	test_lookup();
 	test_hook();
 	test_target();
+	test_copy();
 	printf("%d checks, %d failures\n", checks, failures);
 	return failures != 0;
 }

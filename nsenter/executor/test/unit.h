@@ -20,5 +20,6 @@ struct outcome run(struct plan_make *p);
 int fails(struct plan_make *p, uint32_t step, int err); /* whether it does, like that */
 
 void test_target(void);
+void test_copy(void);
 
 #endif
