@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"corten/nsenter"
 	"corten/nsenter/plan"
 )
@@ -139,6 +141,12 @@ func hint(s *plan.Step, errno syscall.Errno) string {
 		return "the profile must be loaded on the host, and corten be allowed to change to it"
 	case s.Op == plan.OpWrite && s.At.String() == "/process/selinuxLabel":
 		return "the loaded policy must know the label, and let corten change to it"
+	case s.Op == plan.OpSetns && errno == syscall.EPERM:
+		return "corten has no right in the user namespace that this namespace belongs to"
+	case s.Op == plan.OpSetgroups && errno == syscall.EPERM:
+		return "the user namespace denies setgroups(2)"
+	case s.Op == plan.OpFsconfig && errno == syscall.EPERM && s.Args[1] == uint64(unix.FSCONFIG_CMD_CREATE):
+		return "a user namespace mounts file systems of its own pid, network and ipc namespaces only: bind the host's"
 	case s.Op == plan.OpPivotRoot && errno == syscall.EINVAL:
 		return "the root of this host cannot be pivoted, as in an initramfs: use --no-pivot"
 	case s.Op == plan.OpOpenat2 && errno == syscall.ELOOP:

@@ -97,6 +97,20 @@ func TestSysctlsAreSetWithoutAPIDNamespaceToMountProcOf(t *testing.T) {
 	}
 }
 
+// What the kernel refuses there has an error that says what to do.
+//
+// spec: linux.namespaces[].type
+func TestAFileSystemOfAForeignNamespaceIsRefusedWithAHint(t *testing.T) {
+	bundle.NeedCorten(t) // the words
+	for kind, want := range map[specs.LinuxNamespaceType]string{specs.PIDNamespace: "#/mounts/0/type: fsconfig proc create", specs.IPCNamespace: "#/mounts/4/type: fsconfig mqueue create"} {
+		b := bundle.New(t, bundle.Args("true"), bundle.UserNamespace(100000), bundle.WithoutNamespace(kind))
+		own100000(t, b)
+		r := b.Run()
+		refused(t, r, want+": operation not permitted")
+		refused(t, r, "hint: a user namespace mounts file systems of its own pid, network and ipc namespaces only: bind the host's")
+	}
+}
+
 // The groups of the payload are those of config.json, whatever the caller's are
 // and although the user namespace that is joined denies setgroups(2).
 //
@@ -121,6 +135,7 @@ func TestNoGroupOfTheCallerGoesIntoTheContainer(t *testing.T) {
 				r := b.CortenWith(callers, "run", "--detach", "--bundle", b.Dir, b.ID)
 				if c.deny && gids != nil {
 					refused(t, r, "#/process/user/additionalGids")
+					refused(t, r, "hint: the user namespace denies setgroups(2)")
 					continue
 				}
 				r.OK(b)
