@@ -47,11 +47,6 @@ var owed = map[string]string{
 	"CVE-2020-5291":  "rootless",
 	"CVE-2026-41163": "rootless",
 	"runc#5351":      "exec --cgroup",
-	"crun#2063":      "process.apparmorProfile",
-	"crun#2165":      "process.apparmorProfile",
-	"CVE-2015-1334":  "process.apparmorProfile, in exec",
-	"CVE-2026-47262": "HOME from the container's passwd",
-	"CVE-2025-4437":  "HOME from the container's passwd",
 }
 
 // TestEveryAdvisoryHasATest finds the ids in lines such as "cve: CVE-2019-5736"

@@ -14,6 +14,7 @@ import (
 	"corten/tests/bundle"
 )
 
+// spec: process.args, process.env
 func TestThePayloadSeesOnlyWhatItWasGiven(t *testing.T) {
 	b := bundle.New(t, bundle.Probe("report", "a b", "", "é\n\"x"), func(s *specs.Spec) {
 		s.Process.Env = []string{"PATH=/bin", "A=1", "EMPTY=", "B=x y=z", "HOME=/root"}
@@ -46,6 +47,7 @@ func TestThePayloadSeesOnlyWhatItWasGiven(t *testing.T) {
 	}
 }
 
+// spec: hostname, domainname
 func TestHostnameAndDomainnameAreSet(t *testing.T) {
 	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Hostname, s.Domainname = "gate", "example.org" })
 	r := b.Report()
@@ -57,6 +59,7 @@ func TestHostnameAndDomainnameAreSet(t *testing.T) {
 	}
 }
 
+// spec: process.cwd
 func TestCwdIsEnteredAndMadeIfMissing(t *testing.T) {
 	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Process.Cwd = "/var/lib/made" })
 	if r := b.Report(); r.Cwd != "/var/lib/made" {
@@ -64,6 +67,7 @@ func TestCwdIsEnteredAndMadeIfMissing(t *testing.T) {
 	}
 }
 
+// spec: process.user.uid, process.user.gid, process.user.umask, process.user.additionalGids
 func TestUserGroupsAndUmaskAreExact(t *testing.T) {
 	for _, user := range []specs.User{
 		{UID: 1000, GID: 1001, AdditionalGids: []uint32{5, 6}, Umask: bundle.Pointer[uint32](0o027)},
@@ -98,6 +102,7 @@ func TestUserGroupsAndUmaskAreExact(t *testing.T) {
 	}
 }
 
+// spec: process.capabilities.bounding, process.capabilities.permitted, process.capabilities.inheritable, process.capabilities.ambient
 func TestCapabilitySetsAreExact(t *testing.T) {
 	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) {
 		s.Process.Capabilities = &specs.LinuxCapabilities{
@@ -126,6 +131,7 @@ func TestCapabilitySetsAreExact(t *testing.T) {
 	}
 }
 
+// spec: process.capabilities.bounding
 func TestRootGetsTheBoundingAndInheritableSetsOnly(t *testing.T) {
 	b := bundle.New(t, bundle.Probe(), bundle.Capabilities("CAP_KILL"))
 	r := b.Report()
@@ -136,12 +142,37 @@ func TestRootGetsTheBoundingAndInheritableSetsOnly(t *testing.T) {
 	}
 }
 
+// spec: process.capabilities.bounding
 func TestNoCapabilitiesMeansNone(t *testing.T) {
 	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Process.Capabilities = &specs.LinuxCapabilities{} })
 	r := b.Report()
 	for _, set := range []string{"Bnd", "Prm", "Eff", "Inh", "Amb"} {
 		if got := r.Caps(set); got != 0 {
 			t.Errorf("Cap%s %x", set, got)
+		}
+	}
+}
+
+// execve makes new effective and permitted sets; what the config says shows in
+// who calls it, waiting to be started.
+//
+// spec: process.capabilities.effective, process.capabilities.permitted, process.capabilities.inheritable
+func TestWhoCallsExecveHasTheSetsOfTheConfiguration(t *testing.T) {
+	for _, uid := range []uint32{0, 1000} {
+		b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) {
+			s.Process.User.UID = uid
+			s.Process.Capabilities = &specs.LinuxCapabilities{
+				Bounding: []string{"CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"}, Permitted: []string{"CAP_CHOWN", "CAP_KILL"},
+				Effective: []string{"CAP_KILL"}, Inheritable: []string{"CAP_CHOWN"},
+			}
+		})
+		b.Create()
+		r := bundle.Report{Files: map[string]string{"/proc/self/status": b.Raw("/proc/" + decimal(uint32(b.State().PID)) + "/status")}}
+		for set, want := range map[string]uint64{"Bnd": 1<<unix.CAP_CHOWN | 1<<unix.CAP_KILL | 1<<unix.CAP_NET_RAW,
+			"Prm": 1<<unix.CAP_CHOWN | 1<<unix.CAP_KILL, "Eff": 1 << unix.CAP_KILL, "Inh": 1 << unix.CAP_CHOWN, "Amb": 0} {
+			if got := r.Caps(set); got != want {
+				t.Errorf("uid %d: Cap%s %x, want %x", uid, set, got, want)
+			}
 		}
 	}
 }
@@ -158,21 +189,50 @@ func TestAnUnknownCapabilityIsAWarning(t *testing.T) {
 	}
 }
 
+// Each of the 16 is set to what the caller may set: a limit he has, or a lower
+// one, and the soft one below it.
+//
+// spec: process.rlimits[].type, process.rlimits[].soft, process.rlimits[].hard
 func TestRlimitsAreSet(t *testing.T) {
-	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) {
-		s.Process.Rlimits = []specs.POSIXRlimit{
-			{Type: "RLIMIT_NOFILE", Soft: 20, Hard: 30}, {Type: "RLIMIT_CORE", Soft: 0, Hard: 0},
-			{Type: "RLIMIT_NPROC", Soft: 100, Hard: 200}, {Type: "RLIMIT_STACK", Soft: 1 << 20, Hard: 2 << 20},
-			{Type: "RLIMIT_RTTIME", Soft: 1000000, Hard: 2000000}, {Type: "RLIMIT_FSIZE", Soft: 1 << 30, Hard: 1 << 40},
+	names := []string{"CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"}
+	least := map[string]uint64{"CPU": 100, "FSIZE": 1 << 30, "DATA": 1 << 26, "STACK": 1 << 20, "NPROC": 100, "NOFILE": 64, "AS": 1 << 30}
+	for _, userNS := range []bool{false, true} {
+		for step := range uint64(2) { // soft and hard alike, and not
+			var limits []specs.POSIXRlimit
+			for number, name := range names {
+				var mine unix.Rlimit
+				if err := unix.Prlimit(os.Getpid(), number, nil, &mine); err != nil {
+					t.Fatal(err)
+				}
+				hard := least[name] + 10
+				if name == "RTTIME" {
+					hard = 5000000
+				}
+				hard = min(hard, mine.Max) // without CAP_SYS_RESOURCE it cannot be raised
+				limits = append(limits, specs.POSIXRlimit{Type: "RLIMIT_" + name, Soft: hard - min(hard, step), Hard: hard})
+			}
+			edits := []bundle.Edit{bundle.Probe(), func(s *specs.Spec) { s.Process.Rlimits = limits }}
+			if userNS {
+				edits = append(edits, bundle.UserNamespace(100000))
+			}
+			r := bundle.New(t, edits...).Report()
+			for number, l := range limits {
+				if got := r.Rlimits[number]; got.Soft != l.Soft || got.Hard != l.Hard {
+					t.Errorf("user namespace %v: %s is %+v, want %d and %d", userNS, l.Type, got, l.Soft, l.Hard)
+				}
+			}
 		}
+	}
+}
+
+// spec: process.rlimits[].soft, process.rlimits[].hard
+func TestAnUnlimitedRlimitIsTheLargestNumber(t *testing.T) {
+	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) {
+		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CPU", Soft: 3600, Hard: unix.RLIM_INFINITY}, {Type: "RLIMIT_RSS", Soft: unix.RLIM_INFINITY, Hard: unix.RLIM_INFINITY}}
 	})
 	r := b.Report()
-	for resource, want := range map[int][2]uint64{unix.RLIMIT_NOFILE: {20, 30}, unix.RLIMIT_CORE: {0, 0},
-		unix.RLIMIT_NPROC: {100, 200}, unix.RLIMIT_STACK: {1 << 20, 2 << 20}, unix.RLIMIT_RTTIME: {1000000, 2000000},
-		unix.RLIMIT_FSIZE: {1 << 30, 1 << 40}} {
-		if got := r.Rlimits[resource]; got.Soft != want[0] || got.Hard != want[1] {
-			t.Errorf("rlimit %d is %+v, want %v", resource, got, want)
-		}
+	if cpu, rss := r.Rlimits[unix.RLIMIT_CPU], r.Rlimits[unix.RLIMIT_RSS]; cpu.Soft != 3600 || cpu.Hard != unix.RLIM_INFINITY || rss.Soft != unix.RLIM_INFINITY {
+		t.Errorf("RLIMIT_CPU %+v, RLIMIT_RSS %+v", cpu, rss)
 	}
 }
 
@@ -189,6 +249,7 @@ func TestLimitsNotAskedForAreTheCallers(t *testing.T) {
 	}
 }
 
+// spec: process.noNewPrivileges
 func TestNoNewPrivilegesIsAsAsked(t *testing.T) {
 	for _, asked := range []bool{false, true} {
 		b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Process.NoNewPrivileges = asked })
@@ -198,6 +259,7 @@ func TestNoNewPrivilegesIsAsAsked(t *testing.T) {
 	}
 }
 
+// spec: process.oomScoreAdj
 func TestOOMScoreAdjIsSet(t *testing.T) {
 	b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) { s.Process.OOMScoreAdj = bundle.Pointer(321) })
 	if got := strings.TrimSpace(b.Report().Files["/proc/self/oom_score_adj"]); got != "321" {

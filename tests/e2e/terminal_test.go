@@ -14,6 +14,7 @@ import (
 
 func terminal(s *specs.Spec) { s.Process.Terminal = true }
 
+// spec: process.terminal, process.consoleSize.height, process.consoleSize.width
 func TestATerminalComesThroughTheConsoleSocket(t *testing.T) {
 	b := bundle.New(t, terminal, bundle.Shell("stty size; readlink /proc/self/fd/0; probe stat /dev/console | cut -d' ' -f3; probe"),
 		func(s *specs.Spec) { s.Process.ConsoleSize = &specs.Box{Height: 33, Width: 99} })
