@@ -181,6 +181,9 @@ func TestTheCgroupIsTheOneAskedForAndGoesWithTheContainer(t *testing.T) {
 			pid := b.State().PID
 			for line := range strings.Lines(b.Text(fmt.Sprintf("/proc/%d/cgroup", pid))) {
 				part := strings.SplitN(strings.TrimSpace(line), ":", 3)
+				if _, err := os.Stat(filepath.Join("/sys/fs/cgroup", strings.TrimPrefix(part[1], "name="))); err != nil {
+					continue // a hierarchy that is mounted nowhere
+				}
 				shown := view != bundle.V2 && part[1] != "" || view != bundle.V1 && part[1] == ""
 				if shown && !strings.HasSuffix(part[2], "/"+b.ID+"/deep/er") {
 					t.Errorf("cgroup %s", line)
