@@ -172,13 +172,16 @@ func children(dir int) ([]string, error) {
 }
 
 // has reports whether a flat-keyed file says 1 for key.
-func has(text, key string) bool {
+func has(text, key string) bool { return valueOf(text, key) == 1 }
+
+// valueOf is the number that a flat-keyed file has for key, 0 if it has none.
+func valueOf(text, key string) uint64 {
 	for line := range strings.Lines(text) {
 		if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); name == key {
-			return value == "1"
+			return parseCount(value)
 		}
 	}
-	return false
+	return 0
 }
 
 func parsePIDs(text string) (pids []int) {

@@ -99,7 +99,9 @@ func (c *Cgroup) freeze(limit time.Duration) (err error) {
 		if err := writeFile(d.fd, "cgroup.freeze", "1"); err != nil {
 			return os.NewSyscallError("write cgroup.freeze 1", err)
 		}
-		err := d.waitEvent("frozen", "1", deadline)
+		// Linux 6.18 has been seen not to call one frozen whose last task died
+		// while it was about to be.
+		err := d.waitEvent("frozen 1", func(text string) bool { return has(text, "frozen") || !has(text, "populated") }, deadline)
 		if isErrno(err, unix.ETIMEDOUT) {
 			err = explain(err, survivors(d.fd))
 		}
@@ -180,8 +182,8 @@ func (d *dir) thaw() error {
 	return os.NewSyscallError("write freezer.state THAWED", writeFile(d.fd, "freezer.state", "THAWED"))
 }
 
-// waitEvent waits until cgroup.events says value for key.
-func (d *dir) waitEvent(key, value string, deadline time.Time) error {
+// waitEvent waits until cgroup.events has what is wanted.
+func (d *dir) waitEvent(want string, is func(text string) bool, deadline time.Time) error {
 	fd, err := openBeneath(d.fd, "cgroup.events", unix.O_RDONLY)
 	if err != nil {
 		return os.NewSyscallError("openat2 cgroup.events", err)
@@ -193,12 +195,12 @@ func (d *dir) waitEvent(key, value string, deadline time.Time) error {
 		if err != nil {
 			return os.NewSyscallError("read cgroup.events", err)
 		}
-		if has(string(buf[:n]), key) == (value == "1") {
+		if is(string(buf[:n])) {
 			return nil
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
-			return os.NewSyscallError("poll cgroup.events for "+key+" "+value, unix.ETIMEDOUT)
+			return os.NewSyscallError("poll cgroup.events for "+want, unix.ETIMEDOUT)
 		}
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}
 		if _, err := unix.Poll(poll, int(left/time.Millisecond)+1); err != nil && err != unix.EINTR {

@@ -55,7 +55,7 @@ func (c *Cgroup) remove(i int, deadline time.Time) error {
 			return nil
 		}
 		if d.v2 {
-			err = d.waitEvent("populated", "0", deadline)
+			err = d.waitEvent("populated 0", func(text string) bool { return !has(text, "populated") }, deadline)
 		}
 		if time.Now().After(deadline) || isErrno(err, unix.ETIMEDOUT) {
 			return &os.PathError{Op: "rmdir", Path: c.Paths[i], Err: explain(unix.EBUSY, survivors(d.fd))}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"corten/cgroups"
 	"corten/nsenter"
 	"corten/nsenter/plan"
 )
@@ -42,6 +43,11 @@ func (c *container) gateRecord() error {
 		executed, rest = true, rest[size:]
 	}
 	if !executed {
+		group := cgroups.Open(c.Cgroups)
+		defer group.Close()
+		if why := starved(group, "container init"); why != nil {
+			return why
+		}
 		return errors.New("the container was ended before its program ran")
 	}
 	return nil

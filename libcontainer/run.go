@@ -42,6 +42,9 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 	told := r.relayMeanwhile(c.manager, s.executor.Pidfd)
 	status, err = fg.attend(s)
 	told()
+	if status == 128+int(unix.SIGKILL) {
+		r.warnStarved(c)
+	}
 	if o.Keep {
 		return status, err
 	}

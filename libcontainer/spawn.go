@@ -281,7 +281,13 @@ func (s *spawn) died(err error) error {
 	if status, err := s.executor.Wait(); err == nil && status.Signaled() {
 		text = "the executor was killed by signal " + strconv.Itoa(int(status.Signal())) + " before the container was made"
 		if status.Signal() == unix.SIGKILL {
-			text = "container init was OOM-killed (memory limit too low?) or killed: " + text
+			who := "container init"
+			if s.init >= 0 {
+				who = "the process"
+			}
+			if why := starved(s.group, who); why != nil {
+				return why
+			}
 		}
 	}
 	return errors.New(text)

@@ -24,9 +24,10 @@ _corten() {
 	esac
 	local words=
 	case $verb in
-	"") words="create delete exec features kill list pause plan ps resume run spec start state update --root --log --log-format --debug --systemd-cgroup --rootless --version --help help" ;;
+	"") words="create delete events exec features kill list pause plan ps resume run spec start state update --root --log --log-format --debug --systemd-cgroup --rootless --version --help help" ;;
 	create) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
 	delete) words="--force --help" ;;
+	events) words="--stats --interval --all --help" ;;
 	exec) words="--process --tty --detach --user --additional-gids --cwd --env --cap --no-new-privs --apparmor --process-label --pid-file --console-socket --preserve-fds --ignore-paused --help" ;;
 	features) words="--help" ;;
 	kill) words="--all --help" ;;
@@ -41,7 +42,7 @@ _corten() {
 	update) words="--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpu-idle --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --kernel-memory --kernel-memory-tcp --pids-limit --l3-cache-schema --mem-bw-schema --help" ;;
 	esac
 	case $verb in
-	start | state | kill | delete | pause | resume | update | ps | exec) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
+	start | state | kill | delete | events | pause | resume | update | ps | exec) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }

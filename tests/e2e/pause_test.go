@@ -196,7 +196,7 @@ func TestAPausedContainerCanBeKilledAndDeleted(t *testing.T) {
 	})
 }
 
-// CORTEN_ROUNDS makes it longer: 3000 take half an hour.
+// CORTEN_ROUNDS makes it longer: 3000 take ten minutes.
 func TestNothingIsLeftFrozenByExecPauseAndKillAtOnce(t *testing.T) {
 	rounds, _ := strconv.Atoi(os.Getenv("CORTEN_ROUNDS"))
 	const each = 5

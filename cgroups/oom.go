@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroups
+
+import (
+	"encoding/binary"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// OOM watches for processes that are killed for want of memory.
+type OOM struct {
+	fd      int    // to poll: memory.events of v2, or an eventfd
+	control int    // memory.oom_control of v1; -1 on v2
+	seen    uint64 // kills so far
+	told    uint64 // of v1: how often the kernel told of a kill that it has not counted yet
+	tries   int    // how often that was looked for
+}
+
+// patience is how many times a kill is looked for.
+const patience = 100
+
+// Pending reports whether Killed is to be asked again soon, in some ten
+// milliseconds.
+func (o *OOM) Pending() bool { return o.told != 0 }
+
+// WatchOOM begins to watch; nil without a memory controller.
+func (c *Cgroup) WatchOOM() (o *OOM, err error) {
+	err = c.each(func(_ int, d *dir) error {
+		if o != nil {
+			return nil
+		}
+		file := "memory.oom_control"
+		if d.v2 {
+			file = "memory.events"
+		}
+		fd, err := openBeneath(d.fd, file, unix.O_RDONLY)
+		if err == unix.ENOENT {
+			return nil
+		} else if err != nil {
+			return os.NewSyscallError("open "+file, err)
+		}
+		if !d.v2 {
+			o, err = watchV1(d.fd, fd)
+			return err
+		}
+		o = &OOM{fd: fd, control: -1}
+		o.Killed()
+		return nil
+	})
+	return o, err
+}
+
+// watchV1 has the kernel count on an eventfd (cgroup-v1/memory.rst, 10).
+func watchV1(dir, control int) (*OOM, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(control)
+		return nil, os.NewSyscallError("eventfd", err)
+	}
+	if err := writeFile(dir, "cgroup.event_control", strconv.Itoa(fd)+" "+strconv.Itoa(control)); err != nil {
+		unix.Close(control)
+		unix.Close(fd)
+		return nil, os.NewSyscallError("write cgroup.event_control", err)
+	}
+	o := &OOM{fd: fd, control: control}
+	o.seen = (&counters{fd: dir}).keyed("memory.oom_control")["oom_kill"]
+	return o, nil
+}
+
+// Poll is what to poll; the answer is to ask Killed.
+func (o *OOM) Poll() unix.PollFd {
+	if o.control >= 0 {
+		return unix.PollFd{Fd: int32(o.fd), Events: unix.POLLIN}
+	}
+	return unix.PollFd{Fd: int32(o.fd), Events: unix.POLLPRI}
+}
+
+// Killed reports whether somebody was killed since it was asked last.
+func (o *OOM) Killed() bool {
+	if o.control >= 0 {
+		return o.killedV1()
+	}
+	var buf [512]byte
+	n, err := retry(func() (int, error) { return unix.Pread(o.fd, buf[:], 0) })
+	if err != nil {
+		return false // the cgroup is gone
+	}
+	was := o.seen
+	o.seen = valueOf(string(buf[:n]), "oom_kill")
+	return o.seen > was
+}
+
+// killedV1: the kernel tells of the lack of memory first and counts the kill
+// afterwards, and tells several times of one. It tells once more when the cgroup
+// goes.
+func (o *OOM) killedV1() bool {
+	var buf [512]byte
+	if n, err := unix.Read(o.fd, buf[:]); err == nil && n == 8 {
+		o.told, o.tries = binary.NativeEndian.Uint64(buf[:]), 0
+	}
+	if o.told == 0 {
+		return false
+	}
+	n, err := retry(func() (int, error) { return unix.Pread(o.control, buf[:], 0) })
+	text := string(buf[:max(n, 0)])
+	kills := valueOf(text, "oom_kill")
+	switch {
+	case err != nil: // the cgroup is gone
+		kills = o.seen
+		if o.told > 1 {
+			kills++
+		}
+	case kills > o.seen:
+	case valueOf(text, "oom_kill_disable") == 1 && valueOf(text, "under_oom") == 1:
+		kills++ // nobody is, but everybody waits
+	case o.tries < patience:
+		o.tries++
+		return false
+	}
+	more := kills > o.seen
+	o.told = 0
+	if err == nil {
+		o.seen = valueOf(text, "oom_kill")
+	}
+	return more
+}
+
+// Close ends it.
+func (o *OOM) Close() {
+	unix.Close(o.fd)
+	if o.control >= 0 {
+		unix.Close(o.control)
+	}
+}
+
+// OutOfMemory reports whether processes of the cgroup were killed for want of
+// memory, with its limit and the most that was in use, in bytes.
+func (c *Cgroup) OutOfMemory() (limit, peak uint64, killed bool) {
+	_ = c.each(func(_ int, d *dir) error {
+		f := counters{fd: d.fd}
+		switch {
+		case !d.v2 && f.has("memory.oom_control"):
+			killed, limit, peak = f.keyed("memory.oom_control")["oom_kill"] > 0, f.number("memory.limit_in_bytes"), f.number("memory.max_usage_in_bytes")
+		case d.v2 && f.has("memory.events"):
+			killed, limit, peak = f.keyed("memory.events")["oom_kill"] > 0, f.number("memory.max"), f.number("memory.peak")
+			if peak == 0 { // before 5.19
+				peak = f.number("memory.current")
+			}
+		}
+		return nil
+	})
+	return limit, peak, killed
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"strconv"
+
+	"corten/cgroups"
+	"corten/nsenter/plan"
+)
+
+// starved explains why a process was killed, if it was for its memory limit;
+// nil if not. who is such as "container init", in runc's words.
+func starved(group *cgroups.Cgroup, who string) error {
+	if group == nil {
+		return nil
+	}
+	limit, peak, killed := group.OutOfMemory()
+	if !killed {
+		return nil
+	}
+	return &plan.Error{At: plan.At("/linux/resources/memory/limit"), Err: errors.New(who + " was OOM-killed (memory limit too low?)"),
+		Hint: "the limit is " + strconv.FormatUint(limit, 10) + " bytes, of which " + strconv.FormatUint(peak, 10) + " were in use when more was needed"}
+}
+
+// warnStarved notes that memory was what the payload died of.
+func (r *Runtime) warnStarved(c *container) {
+	group := cgroups.Open(c.Cgroups)
+	defer group.Close()
+	var why *plan.Error
+	if errors.As(starved(group, "the payload"), &why) {
+		r.warn("%v: %s", why, why.Hint)
+	}
+}
