@@ -18,6 +18,8 @@ func updateCommand() *cli.Command {
 	for _, limit := range limitFlags {
 		flags = append(flags, &cli.StringFlag{Name: limit.name, Usage: limit.usage, Hidden: limit.usage == ""})
 	}
+	flags = append(flags, &cli.StringFlag{Name: "l3-cache-schema", Usage: "`SCHEMA` of its share of the L3 cache (intelRdt)"},
+		&cli.StringFlag{Name: "mem-bw-schema", Usage: "`SCHEMA` of its share of the memory bandwidth (intelRdt)"})
 	return &cli.Command{
 		Name: "update", Usage: "change the limits of a container", ArgsUsage: "ID",
 		Description: "What is not named stays as it is. AMOUNTs are bytes, or take a suffix such as k, m\n" +
@@ -43,7 +45,8 @@ func updateCommand() *cli.Command {
 					return &misuse{"update", errors.New("invalid value for " + limit.name + ": " + quote(text) + ": " + err.Error())}
 				}
 			}
-			return newRuntime(c).Update(args[0], change)
+			return newRuntime(c).Update(args[0], &libcontainer.Change{Resources: change,
+				L3CacheSchema: c.String("l3-cache-schema"), MemBwSchema: c.String("mem-bw-schema")})
 		},
 	}
 }
@@ -106,12 +109,6 @@ var limitFlags = [...]struct {
 	{"pids-limit", "`NUMBER` of processes and threads; -1: no limit", func(r *specs.LinuxResources, text string) error {
 		return signed(&ours(&r.Pids).Limit, text)
 	}},
-	{"l3-cache-schema", "SCHEMA of the L3 cache: not supported yet", unsupportedSchema},
-	{"mem-bw-schema", "SCHEMA of the memory bandwidth: not supported yet", unsupportedSchema},
-}
-
-func unsupportedSchema(*specs.LinuxResources, string) error {
-	return errors.New("corten cannot change linux.intelRdt yet")
 }
 
 // ours is the section at p, made if it is not there.

@@ -66,10 +66,16 @@ func readStdin() ([]byte, error) {
 	}
 }
 
-// Update changes the limits of a container to those of change; what it does not
-// name stays as it is. Either all are in force and in the container's own
-// config.json afterwards, or none.
-func (r *Runtime) Update(id string, change *specs.LinuxResources) error {
+// Change is what update changes. Sections and fields that are not there stay as
+// they are.
+type Change struct {
+	Resources                  *specs.LinuxResources
+	L3CacheSchema, MemBwSchema string // of linux.intelRdt
+}
+
+// Update changes the limits of a container. Either all are in force and in the
+// container's own config.json afterwards, or none.
+func (r *Runtime) Update(id string, change *Change) error {
 	c, err := r.openMade(id, true)
 	if err != nil {
 		return err
@@ -82,58 +88,73 @@ func (r *Runtime) Update(id string, change *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	host, err := r.probeCgroups()
-	if err != nil {
-		return err
-	}
-	j, err := c.journaled()
-	if err != nil {
-		return err
-	}
-	if j.unit != nil {
-		host.Systemd, host.Rootless = true, j.unit.User
-	}
-	last, err := cgroups.Compile(config.Spec, c.id, host)
-	if err != nil {
-		return err
-	}
 	group := cgroups.Open(c.Cgroups)
 	defer group.Close()
-	named := sections(change)
-	if err := c.undoUpdate(group, last); err != nil {
-		r.warn("an update that was interrupted cannot be undone: %v", err)
-		named = allSections[:]
-	}
-	wanted := *config.Spec
 	linux := *config.Linux
-	wanted.Linux = &linux
-	linux.Resources = merge(config.Linux.Resources, change)
-	next, err := cgroups.Compile(&wanted, c.id, host)
+	u, err := r.compileUpdate(c, change.Resources, &linux, group)
 	if err != nil {
 		return err
 	}
-	if p := linux.Resources.CPU; change.CPU != nil && p.Idle != nil && *p.Idle != 0 && p.Shares != nil {
-		return &plan.Error{At: plan.At("/linux/resources/cpu/shares"), Err: errors.New("an idle cgroup has no shares"), Hint: "set cpu.idle to 0 with them"}
+	rdt, err := openRdtUpdate(&linux, c.id, change)
+	if err != nil {
+		return err
 	}
-	for _, at := range next.Ignored {
-		r.warn("config.json#%s: the kernel has no such limit any more: ignored", at)
-	}
-	raw, err := withResources(config.Raw, linux.Resources)
+	defer rdt.close()
+	raw, err := withLimits(config.Raw, &linux)
 	if err != nil {
 		return err
 	}
 	if err := writeAt(c.dir, "."+configFile, raw); err != nil {
 		return err
 	}
-	err = group.Update(&cgroups.Update{Last: last, Next: next, Sections: named, Devices: len(change.Devices) > 0, Journal: c.beginUpdate})
+	if err = rdt.write(); err == nil {
+		err = group.Update(u)
+	}
 	if err != nil {
-		return c.endUpdate(err)
+		return c.endUpdate(errors.Join(err, rdt.undo()))
 	}
 	fd := int(c.dir.Fd())
 	if err := unix.Renameat(fd, "."+configFile, fd, configFile); err != nil {
-		return errors.Join(os.NewSyscallError("renameat", err), c.undoUpdate(group, last))
+		return errors.Join(os.NewSyscallError("renameat", err), c.undoUpdate(group, u.Last), rdt.undo())
 	}
 	return c.endUpdate(nil)
+}
+
+// compileUpdate compiles the limits so far and, with change in linux, those to
+// come; what an interrupted update has left is undone.
+func (r *Runtime) compileUpdate(c *container, change *specs.LinuxResources, linux *specs.Linux, group *cgroups.Cgroup) (*cgroups.Update, error) {
+	host, err := r.probeCgroups()
+	if err != nil {
+		return nil, err
+	}
+	j, err := c.journaled()
+	if err != nil {
+		return nil, err
+	}
+	if j.unit != nil {
+		host.Systemd, host.Rootless = true, j.unit.User
+	}
+	u := &cgroups.Update{Sections: sections(change), Devices: len(change.Devices) > 0, Journal: c.beginUpdate}
+	if u.Last, err = cgroups.Compile(c.loaded.Spec, c.id, host); err != nil {
+		return nil, err
+	}
+	if err := c.undoUpdate(group, u.Last); err != nil {
+		r.warn("an update that was interrupted cannot be undone: %v", err)
+		u.Sections = allSections[:]
+	}
+	wanted := *c.loaded.Spec
+	wanted.Linux = linux
+	linux.Resources = merge(linux.Resources, change)
+	if u.Next, err = cgroups.Compile(&wanted, c.id, host); err != nil {
+		return nil, err
+	}
+	if p := linux.Resources.CPU; change.CPU != nil && p.Idle != nil && *p.Idle != 0 && p.Shares != nil {
+		return nil, &plan.Error{At: plan.At("/linux/resources/cpu/shares"), Err: errors.New("an idle cgroup has no shares"), Hint: "set cpu.idle to 0 with them"}
+	}
+	for _, at := range u.Next.Ignored {
+		r.warn("config.json#%s: the kernel has no such limit any more: ignored", at)
+	}
+	return u, nil
 }
 
 // probeCgroups finds the hierarchies as probe does.
@@ -201,8 +222,8 @@ func (c *container) configInode() (uint64, error) {
 	return st.Ino, os.NewSyscallError("fstatat", err)
 }
 
-// withResources is the document with other limits and all else as it is.
-func withResources(raw []byte, r *specs.LinuxResources) ([]byte, error) {
+// withLimits is the document with the limits of l and all else as it is.
+func withLimits(raw []byte, l *specs.Linux) ([]byte, error) {
 	var document, linux map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &document); err != nil {
 		return nil, err
@@ -211,8 +232,13 @@ func withResources(raw []byte, r *specs.LinuxResources) ([]byte, error) {
 		return nil, err
 	}
 	var err error
-	if linux["resources"], err = encode(r); err != nil {
+	if linux["resources"], err = encode(l.Resources); err != nil {
 		return nil, err
+	}
+	if l.IntelRdt != nil {
+		if linux["intelRdt"], err = encode(l.IntelRdt); err != nil {
+			return nil, err
+		}
 	}
 	if document["linux"], err = encode(linux); err != nil {
 		return nil, err

@@ -237,3 +237,32 @@ func TestUpdatesAreSaved(t *testing.T) {
 	}
 	b.Exec("ID", "true").OK(b)
 }
+
+// spec: linux.intelRdt.l3CacheSchema, linux.intelRdt.memBwSchema
+func TestUpdateChangesTheSchemataOfTheContainersOwnGroup(t *testing.T) {
+	r, b := rdt(t, specs.LinuxIntelRdt{L3CacheSchema: "L3:0=7f0;1=1f", MemBwSchema: "MB:0=20;1=70"})
+	cortenRdt(r, b, "run", "--detach", "--bundle", b.Dir, b.ID).OK(b)
+	schemata := func(want string) {
+		t.Helper()
+		if got := strings.Join(strings.Fields(r.Text(b.ID+"/schemata")), " "); got != want {
+			t.Errorf("schemata: %s, want %s", got, want)
+		}
+	}
+	cortenRdt(r, b, "update", b.ID, "--l3-cache-schema", "L3:1=3").OK(b)
+	schemata("L3:0=7f0;1=3 MB:0=20;1=70")
+	cortenRdt(r, b, "update", b.ID, "--mem-bw-schema", "MB:0=50;1=60").OK(b)
+	schemata("L3:0=7f0;1=3 MB:0=50;1=60")
+	// What fails afterwards takes it back.
+	refused(t, cortenRdt(r, b, "update", b.ID, "--l3-cache-schema", "L3:0=1", "--cpuset-cpus", "4000"), "/linux/resources/cpu/cpus: ")
+	schemata("L3:0=7f0;1=3 MB:0=50;1=60")
+	refused(t, cortenRdt(r, b, "update", b.ID, "--mem-bw-schema", "L3:0=1"), "config.json#/linux/intelRdt/memBwSchema: want one line that begins with MB:")
+	var saved specs.Spec
+	if err := json.Unmarshal([]byte(b.Text(filepath.Join(b.Root, b.ID, "config.json"))), &saved); err != nil || saved.Linux.IntelRdt.L3CacheSchema != "L3:1=3" || saved.Linux.IntelRdt.MemBwSchema != "MB:0=50;1=60" {
+		t.Errorf("saved: %+v, %v", saved.Linux.IntelRdt, err)
+	}
+	cortenRdt(r, b, "delete", "--force", b.ID).OK(b)
+
+	b = bundle.New(t, bundle.Probe("pause"))
+	b.Detach()
+	refused(t, b.Corten("update", b.ID, "--l3-cache-schema", "L3:0=1"), "config.json#/linux/intelRdt: the container has no group of resctrl")
+}
