@@ -148,7 +148,7 @@ func (f fields) after(c, spec fields) (after, asked fields, possible bool) {
 func TestAfterAnySequenceOfUpdatesTheKernelHasTheLastLimits(t *testing.T) {
 	seed, _ := strconv.ParseUint(os.Getenv("CORTEN_SEED"), 10, 64)
 	r := rand.New(rand.NewPCG(seed, 1))
-	hasV1(t, "memory", "cpu", "pids")
+	hasAll(t, "memory", "cpu", "pids")
 	b := limited(t, bundle.Host, specs.LinuxResources{})
 	b.Detach()
 	is, spec := kernel(t, b), fields{}
