@@ -60,7 +60,7 @@ var limitFlags = [...]struct {
 	{"blkio-weight", "`WEIGHT` of its use of disks, 10 to 1000", func(r *specs.LinuxResources, text string) error {
 		n, err := strconv.ParseUint(text, 10, 16)
 		ours(&r.BlockIO).Weight = new(uint16(n))
-		return err
+		return plain(err)
 	}},
 	{"cpu-period", "`MICROSECONDS` in which the quota can be used", func(r *specs.LinuxResources, text string) error {
 		return unsigned(&ours(&r.CPU).Period, text)

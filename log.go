@@ -144,6 +144,8 @@ func describe(err error) line {
 		entry.Code = "container_not_exist"
 	case errors.Is(err, libcontainer.ErrNotRunning):
 		entry.Code = "container_not_running"
+	case errors.Is(err, libcontainer.ErrNotPaused):
+		entry.Code = "container_not_paused"
 	case errors.Is(err, libcontainer.ErrExist):
 		entry.Code = "container_exists"
 	case errors.Is(err, libcontainer.ErrInvalidID):

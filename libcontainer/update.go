@@ -29,6 +29,7 @@ type begun struct {
 func LoadResources(path string) (r *specs.LinuxResources, err error) {
 	var raw []byte
 	if path == "-" {
+		path = "stdin" // in errors
 		raw, err = readStdin()
 	} else {
 		raw, err = readDocument(path)

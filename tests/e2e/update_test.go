@@ -176,7 +176,7 @@ func TestAnUpdateThatFailsChangesNothing(t *testing.T) {
 		{`{"pids":{"limit":60},"cpu":{"shares":700,"burst":30000},"memory":{"limit":16777216}}`, "config.json#/linux/resources/cpu/burst: write cpu."},
 		{`{"cpu":{"period":7},"pids":{"limit":60}}`, "config.json#/linux/resources/cpu/"},
 		{`{"pids":{"limit":60},"cpu":{"cpus":"4000"}}`, "/cpu/cpus: write cpuset.cpus"},
-		{`{"memory":{"limit":16777216},"devices":[{"allow":true,"type":"c","major":1,"minor":11,"access":"rwm"},{"allow":true,"type":"x","access":"rwm"}]}`, "#/devices/1/type"},
+		{`{"memory":{"limit":16777216},"devices":[{"allow":true,"type":"c","major":1,"minor":11,"access":"rwm"},{"allow":true,"type":"x","access":"rwm"}]}`, "stdin#/devices/1/type"},
 		{`{"pids":{"limit":60},"hugepageLimits":[{"pageSize":"3MB","limit":1}]}`, "/hugepageLimits/0"},
 		{`{"pids":{"limit":60},"network":{"classID":1}}`, "/network/classID: cgroup "},
 		{`{"memory":{"limit":16777216,"checkBeforeUpdate":true}`, "malformed JSON"},
