@@ -19,10 +19,6 @@ func (m *mutation) fields() error {
 	if err != nil {
 		return err
 	}
-	marks, err := spec.Marks(".", "tests", "spec")
-	if err != nil {
-		return err
-	}
 	// Tests that the wrapper itself disturbs prove nothing.
 	wrapper, err := m.wrapper("-", corten)
 	if err != nil {
@@ -39,7 +35,7 @@ func (m *mutation) fields() error {
 		if wrapper, err = m.wrapper(field, corten); err != nil {
 			return err
 		}
-		m.verdict(field, m.noticed(wrapper, marks[field], disturbed))
+		m.verdict(field, m.noticed(wrapper, m.marks[field], disturbed))
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"corten/tests/spec"
 )
 
 // suites are the packages whose tests run real containers.
@@ -37,6 +39,8 @@ func main() {
 	defer os.RemoveAll(dir)
 	m := &mutation{dir: dir, want: want}
 	fatal(m.buildTests())
+	m.marks, err = spec.Marks(".", "tests", "spec")
+	fatal(err)
 	if *functions {
 		fatal(m.functions())
 	}
@@ -62,6 +66,7 @@ func fatal(err error) {
 type mutation struct {
 	dir       string // of what is built
 	want      *regexp.Regexp
+	marks     map[string][]spec.Test // tests by the field they show
 	tried     int
 	survivors []string
 }
