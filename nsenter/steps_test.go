@@ -303,3 +303,42 @@ func TestSealed(t *testing.T) {
 		t.Errorf("mode %o, error %v, want 0511", st.Mode, err)
 	}
 }
+
+func TestCheckLabel(t *testing.T) {
+	for _, c := range []struct {
+		text, label, ends string
+		ok                bool
+	}{
+		{"docker-default (enforce)\n", "docker-default", " \n", true},
+		{"unconfined\n", "unconfined", " \n", true},
+		{"unconfined_foo (enforce)\n", "unconfined", " \n", false},
+		{"docker (enforce)\n", "docker-default", " \n", false},
+		{"other", "docker-default", " \n", false},
+		{"", "docker-default", " \n", false},
+		{"a//&b (enforce)\n", "", " \n", true},
+		{"", "", " \n", false},
+		{"u:r:t:s0:c1\x00", "u:r:t", ":\n", true},
+		{"u:r:t\x00", "u:r:t", ":\n", true},
+		{"u:r:t", "u:r:t", ":\n", true},
+		{"u:r:tt:s0\x00", "u:r:t", ":\n", false},
+	} {
+		name := filepath.Join(t.TempDir(), "attr")
+		if err := os.WriteFile(name, []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b := plan.NewBuilder()
+		fd := b.Slot()
+		b.Openat2(at, plan.Cwd, name, unix.O_RDONLY|unix.O_CLOEXEC, 0, 0, fd)
+		b.CheckLabel(at, fd, c.label, c.ends)
+		b.Close(at, fd)
+		shell(b, busybox(t), "exit 0")
+		s := start(t, b, 0)
+		if c.ok {
+			s.next(RecordExec)
+			s.eof()
+		} else if r := s.next(RecordFail); r.Step != 1 || r.Err != syscall.EPERM {
+			t.Errorf("%q for %q: record %+v", c.text, c.label, r)
+		}
+		s.end()
+	}
+}

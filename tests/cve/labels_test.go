@@ -94,6 +94,9 @@ func TestCVE_2019_16884_ALabelIsInForceOrThereIsNoContainer(t *testing.T) {
 				if c.fails != "" && (r.Status == 0 || r.Stdout != "" || !strings.Contains(r.Stderr, "config.json#/process/"+a.field+": "+c.fails)) {
 					t.Errorf("status %d, %q, %s", r.Status, r.Stdout, r.Stderr)
 				}
+				if n := strings.Count(trace, `"`+a.write+`"`); c.fails == "" && a.field == "selinuxLabel" && n < 2 {
+					t.Errorf("the session keyring got no label:\n%s", trace)
+				}
 				if !strings.Contains(trace, `"`+a.write+`"`) || !strings.Contains(trace, "f_type=PROC_SUPER_MAGIC") {
 					t.Errorf("%s", trace)
 				}
