@@ -56,7 +56,8 @@ func TestTheProfileConfinesThePayload(t *testing.T) {
 		{"none", "unconfined\nopen\nsecret\n", nil},
 		{"unconfined", "unconfined\nopen\nsecret\n", []bundle.Edit{confinedBy("unconfined")}},
 		{"enforced", "corten-deny (enforce)\n" + denied, []bundle.Edit{confinedBy("corten-deny")}},
-		{"complaining", "corten-watch (complain)\nopen\nsecret\n", []bundle.Edit{confinedBy("corten-watch")}},
+		{"complaining", "corten-watch (complain)\n" + denied, // what is denied by name always is
+			[]bundle.Edit{confinedBy("corten-watch")}},
 		{"new privileges", "corten-deny (enforce)\n" + denied, []bundle.Edit{confinedBy("corten-deny"), privileged}},
 		{"in a user namespace", "corten-deny (enforce)\n" + denied,
 			[]bundle.Edit{confinedBy("corten-deny"), bundle.UserNamespace(100000)}},

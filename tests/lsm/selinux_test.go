@@ -17,11 +17,12 @@ import (
 	"corten/tests/bundle"
 )
 
-// Labels of a container, of its files, and of those of another.
+// Labels of a container, of its files, of those of another, and of all's.
 const (
 	processLabel = "system_u:system_r:container_t:s0:c1,c2"
 	fileLabel    = "system_u:object_r:container_file_t:s0:c1,c2"
 	othersLabel  = "system_u:object_r:container_file_t:s0:c3,c4"
+	sharedLabel  = "system_u:object_r:container_file_t:s0"
 )
 
 // needSELinux skips unless a policy is loaded and enforced.
@@ -51,6 +52,8 @@ func labelled(t *testing.T, edits ...bundle.Edit) *bundle.Bundle {
 	b := bundle.New(t, append([]bundle.Edit{with}, edits...)...)
 	secrets(t, b)
 	relabel(t, b.Rootfs(), fileLabel)
+	// What is made there, as the files of its output, every container may write to.
+	must(t, unix.Lsetxattr(b.Home, "security.selinux", []byte(sharedLabel), 0))
 	return b
 }
 
@@ -65,7 +68,7 @@ func TestTheLabelConfinesThePayload(t *testing.T) {
 		{"the host's", "system_u:object_r:file_t:s0", "Permission denied\n"},
 	} {
 		for _, user := range []string{"", "in a user namespace"} {
-			t.Run(c.name+user, func(t *testing.T) {
+			t.Run(c.name+" "+user, func(t *testing.T) {
 				edits := []bundle.Edit{bundle.Shell("tr -d '\\0' </proc/self/attr/current; echo; cat /open; cat /secret 2>&1; true")}
 				if user != "" {
 					edits = append(edits, bundle.UserNamespace(100000))
