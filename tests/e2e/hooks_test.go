@@ -87,6 +87,10 @@ var failsIn = map[string]string{"prestart": "create", "createRuntime": "create",
 // spec: hooks.prestart[].timeout, hooks.createRuntime[].timeout, hooks.createContainer[].timeout, hooks.startContainer[].timeout, hooks.poststart[].timeout, hooks.poststop[].timeout
 func TestWhatAHookDoesHasItsResultInBoundedTimeAndMemory(t *testing.T) {
 	bundle.NeedCorten(t)
+	blocks := "16384" // of 64 KiB
+	if testing.Short() {
+		blocks = "2048"
+	}
 	for _, c := range []struct {
 		name, script string
 		timeout      int
@@ -99,7 +103,7 @@ func TestWhatAHookDoesHasItsResultInBoundedTimeAndMemory(t *testing.T) {
 		{"times out with its children", "echo slow; sleep 300 & sleep 300; :", 1, `hook ran past specified timeout of 1.0s, output: "slow"`},
 		{"leaves a daemon that holds its output", daemon, 0, ""},
 		{"leaves a daemon that holds its output, and times out", daemon + "; exec sleep 300", 1, "hook ran past specified timeout of 1.0s"},
-		{"floods", "/bin/busybox dd if=/dev/zero bs=65536 count=16384 2>/dev/null; echo end; exit 3", 0, `\x00\x00end"`},
+		{"floods", "/bin/busybox dd if=/dev/zero bs=65536 count=" + blocks + " 2>/dev/null; echo end; exit 3", 0, `\x00\x00end"`},
 		{"closes its descriptors", "exec <&- >&- 2>&-; sleep 0.2; exit 4", 5, "exit status 4"},
 	} {
 		for _, kind := range hookKinds {
