@@ -14,7 +14,7 @@ var arrows = map[string][]string{
 	"corten":          {"libcontainer", "signals", "seccomp", "nsenter/plan"},
 	"libcontainer":    {"rootfs", "seccomp", "cgroups", "nsenter", "nsenter/plan", "signals"},
 	"rootfs":          {"nsenter/plan"},
-	"seccomp":         {"nsenter/plan"},
+	"seccomp":         {"nsenter/plan", "nsenter/program"},
 	"cgroups":         {"nsenter/plan", "nsenter/program"},
 	"nsenter":         {"nsenter/plan"},
 	"nsenter/plan":    nil,

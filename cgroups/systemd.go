@@ -16,7 +16,7 @@ import (
 const systemdLimit = 35 * time.Second
 
 // placeholder keeps a new scope alive until the container is in it.
-type placeholder struct{ p *program.Process }
+type placeholder struct{ p *program.Dialogue }
 
 func (h *placeholder) release() {
 	if h != nil {
@@ -89,12 +89,12 @@ func manager() (string, error) {
 }
 
 // ask runs the program that speaks with systemd and reads its answer.
-func ask(user bool, properties string, words ...string) (p *program.Process, answer string, err error) {
+func ask(user bool, properties string, words ...string) (p *program.Dialogue, answer string, err error) {
 	who, env := "system", []string(nil)
 	if user {
 		who, env = "user", []string{"XDG_RUNTIME_DIR=" + os.Getenv("XDG_RUNTIME_DIR")}
 	}
-	p, err = program.Start(carried, carriedName, env, append([]string{"corten-scope", who}, words...)...)
+	p, err = program.Ask(carried, carriedName, env, append([]string{"corten-scope", who}, words...)...)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, "", errors.New("this corten was built without what speaks with systemd")
 	}

@@ -4,14 +4,14 @@ package seccomp
 
 import (
 	"bytes"
-	"errors"
 	"io"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"corten/nsenter/program"
 )
 
 // deadline is for one run of the compiler; engines' profiles take 10 ms.
@@ -57,115 +57,31 @@ type result struct {
 // run runs the compiler with the given standard input and an empty
 // environment. Files in memory instead of pipes: neither side can block.
 func run(stdin []byte, args ...string) (r result, err error) {
-	var files [4]int // the image, then the standard descriptors
-	for i, name := range [...]string{"corten:seccomp", "stdin", "stdout", "stderr"} {
-		flags := unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING | unix.MFD_NOEXEC_SEAL
-		if i == 0 {
-			flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING | unix.MFD_EXEC
-		}
-		if files[i], err = memfd(name, flags); err != nil {
+	var files [3]int
+	for i, name := range [...]string{"stdin", "stdout", "stderr"} {
+		if files[i], err = program.Memfd(name, unix.MFD_NOEXEC_SEAL); err != nil {
 			return r, wrap("memfd_create", err)
 		}
 		defer unix.Close(files[i])
 	}
-	if err := image(files[0]); err != nil {
-		return r, err
-	}
-	if err := writeAll(files[1], stdin); err != nil {
+	if err := writeAll(files[0], stdin); err != nil {
 		return r, wrap("write", err)
 	}
-	if _, err := unix.Seek(files[1], 0, io.SeekStart); err != nil {
+	if _, err := unix.Seek(files[0], 0, io.SeekStart); err != nil {
 		return r, wrap("lseek", err)
 	}
-	pidfd := -1
-	pid, _, err := syscall.StartProcess("/proc/self/fd/"+strconv.Itoa(files[0]), append([]string{"corten-seccomp"}, args...), &syscall.ProcAttr{
-		Dir:   "/",
-		Files: []uintptr{uintptr(files[1]), uintptr(files[2]), uintptr(files[3])},
-		Sys:   &syscall.SysProcAttr{PidFD: &pidfd},
-	})
+	p, err := program.Start(carried, carriedName, nil, files, append([]string{"corten-seccomp"}, args...)...)
 	if err != nil {
-		return r, wrap("execve", err)
-	}
-	if r.status, err = wait(pid, pidfd); err != nil {
 		return r, err
 	}
-	if r.stdout, err = readAll(files[2]); err != nil {
+	if r.status, err = p.Wait(deadline); err != nil {
 		return r, err
 	}
-	r.stderr, err = readAll(files[3])
+	if r.stdout, err = readAll(files[1]); err != nil {
+		return r, err
+	}
+	r.stderr, err = readAll(files[2])
 	return r, err
-}
-
-// memfd is memfd_create(2) on kernels before 6.3, commit 105ff5339f49, too:
-// they do not know the flags about execution.
-func memfd(name string, flags int) (int, error) {
-	fd, err := unix.MemfdCreate(name, flags)
-	if err == unix.EINVAL {
-		fd, err = unix.MemfdCreate(name, flags&^(unix.MFD_EXEC|unix.MFD_NOEXEC_SEAL))
-	}
-	return fd, err
-}
-
-// image writes the compiler's file to fd and seals it: nobody who finds the
-// descriptor in /proc can change what is executed.
-func image(fd int) error {
-	f, err := carried.Open(carriedName)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	b := make([]byte, 256<<10)
-	for {
-		n, err := f.Read(b)
-		if err := writeAll(fd, b[:n]); err != nil {
-			return wrap("write", err)
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
-	return wrap("fcntl F_ADD_SEALS", err)
-}
-
-// wait reaps the compiler. It is killed when the deadline has passed.
-func wait(pid, pidfd int) (status syscall.WaitStatus, err error) {
-	late := false
-	if pidfd >= 0 {
-		defer unix.Close(pidfd)
-		late = !ended(pidfd, time.Now().Add(deadline))
-	}
-	if late {
-		unix.Kill(pid, unix.SIGKILL)
-	}
-	for {
-		_, err = syscall.Wait4(pid, &status, 0, nil)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if late {
-		return status, errors.New("not done after " + deadline.String())
-	}
-	return status, wrap("wait4", err)
-}
-
-// ended waits for the process to end, at most until the given time.
-func ended(pidfd int, until time.Time) bool {
-	for {
-		left := time.Until(until)
-		if left <= 0 {
-			return false
-		}
-		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, int(left/time.Millisecond)+1)
-		if n > 0 || err != nil && err != unix.EINTR {
-			return true
-		}
-	}
 }
 
 func writeAll(fd int, b []byte) error {

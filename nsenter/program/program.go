@@ -18,58 +18,87 @@ import (
 
 // Process is a carried program that runs.
 type Process struct {
-	Stdin, Stdout *os.File // pipes
-	pid, pidfd    int
+	pid, pidfd int
 }
 
 // Start runs the file of a carried program as the words, with an environment
-// of its own. Its stderr is the caller's.
-func Start(carried fs.FS, file string, env []string, words ...string) (p *Process, err error) {
+// and standard descriptors of its own.
+func Start(carried fs.FS, file string, env []string, stdio [3]int, words ...string) (*Process, error) {
 	image, err := sealed(carried, file, words[0])
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(image)
+	p := &Process{pidfd: -1}
+	p.pid, _, err = syscall.StartProcess("/proc/self/fd/"+strconv.Itoa(image), words, &syscall.ProcAttr{
+		Dir: "/", Env: env,
+		Files: []uintptr{uintptr(stdio[0]), uintptr(stdio[1]), uintptr(stdio[2])},
+		Sys:   &syscall.SysProcAttr{PidFD: &p.pidfd},
+	})
+	if err != nil {
+		return nil, os.NewSyscallError("execve", err)
+	}
+	return p, nil
+}
+
+// Wait reaps the program. It is killed, and that an error, if it does not end
+// within so long.
+func (p *Process) Wait(limit time.Duration) (status syscall.WaitStatus, err error) {
+	late := p.pidfd >= 0 && !readable(p.pidfd, limit)
+	if late {
+		unix.Kill(p.pid, unix.SIGKILL)
+	}
+	if p.pidfd >= 0 {
+		unix.Close(p.pidfd)
+	}
+	for {
+		if _, err = syscall.Wait4(p.pid, &status, 0, nil); err != unix.EINTR {
+			break
+		}
+	}
+	if late {
+		return status, errors.New("not done after " + limit.String())
+	}
+	return status, os.NewSyscallError("wait4", err)
+}
+
+// Dialogue is a program that is asked and answers through pipes.
+type Dialogue struct {
+	*Process
+	Stdin, Stdout *os.File
+}
+
+// Ask starts a program for a dialogue. Its stderr is the caller's.
+func Ask(carried fs.FS, file string, env []string, words ...string) (*Dialogue, error) {
 	var pipes [2][2]int
 	for i := range pipes {
 		if err := unix.Pipe2(pipes[i][:], unix.O_CLOEXEC); err != nil {
 			return nil, os.NewSyscallError("pipe2", err)
 		}
 	}
-	p = &Process{os.NewFile(uintptr(pipes[0][1]), "stdin"), os.NewFile(uintptr(pipes[1][0]), "stdout"), 0, -1}
-	p.pid, _, err = syscall.StartProcess("/proc/self/fd/"+strconv.Itoa(image), words, &syscall.ProcAttr{
-		Dir: "/", Env: env,
-		Files: []uintptr{uintptr(pipes[0][0]), uintptr(pipes[1][1]), 2},
-		Sys:   &syscall.SysProcAttr{PidFD: &p.pidfd},
-	})
+	d := &Dialogue{Stdin: os.NewFile(uintptr(pipes[0][1]), "stdin"), Stdout: os.NewFile(uintptr(pipes[1][0]), "stdout")}
+	p, err := Start(carried, file, env, [3]int{pipes[0][0], pipes[1][1], 2}, words...)
 	unix.Close(pipes[0][0])
 	unix.Close(pipes[1][1])
 	if err != nil {
-		p.Stdin.Close()
-		p.Stdout.Close()
-		return nil, os.NewSyscallError("execve", err)
+		d.Stdin.Close()
+		d.Stdout.Close()
+		return nil, err
 	}
-	return p, nil
+	d.Process = p
+	return d, nil
 }
 
 // Line is the first line of the program's output, without the newline; it is
 // waited for at most so long.
-func (p *Process) Line(limit time.Duration) (string, error) {
+func (d *Dialogue) Line(limit time.Duration) (string, error) {
 	var line []byte
-	fds := []unix.PollFd{{Fd: int32(p.Stdout.Fd()), Events: unix.POLLIN}}
-	for until := time.Now().Add(limit); ; {
-		n, err := unix.Poll(fds, int(time.Until(until)/time.Millisecond)+1)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return "", os.NewSyscallError("poll", err)
-		}
-		if n == 0 {
+	for {
+		if !readable(int(d.Stdout.Fd()), limit) {
 			return "", errors.New("no answer after " + limit.String())
 		}
 		var b [4096]byte
-		n, err = p.Stdout.Read(b[:])
+		n, err := d.Stdout.Read(b[:])
 		line = append(line, b[:n]...)
 		if n > 0 && b[n-1] == '\n' {
 			return string(line[:len(line)-1]), nil
@@ -80,26 +109,24 @@ func (p *Process) Line(limit time.Duration) (string, error) {
 	}
 }
 
-// Close closes the program's input, on which it ends, kills it if it does not
-// within so long, and reaps it.
-func (p *Process) Close(limit time.Duration) {
-	p.Stdin.Close()
-	p.Stdout.Close()
-	fds := []unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}
+// Close closes the program's input, on which it ends, and reaps it; it is
+// killed if it does not end within so long.
+func (d *Dialogue) Close(limit time.Duration) {
+	d.Stdin.Close()
+	d.Stdout.Close()
+	_, _ = d.Wait(limit)
+}
+
+// readable waits, at most so long, until fd can be read or has ended.
+func readable(fd int, limit time.Duration) bool {
 	for until := time.Now().Add(limit); ; {
-		n, err := unix.Poll(fds, max(0, int(time.Until(until)/time.Millisecond)+1))
-		if err == unix.EINTR {
-			continue
+		left := time.Until(until)
+		if left < 0 {
+			return false
 		}
-		if n == 0 || err != nil {
-			unix.Kill(p.pid, unix.SIGKILL)
-		}
-		break
-	}
-	unix.Close(p.pidfd)
-	for {
-		if _, err := unix.Wait4(p.pid, nil, 0, nil); err != unix.EINTR {
-			return
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left/time.Millisecond)+1)
+		if n > 0 || err != nil && err != unix.EINTR {
+			return true
 		}
 	}
 }
@@ -112,10 +139,7 @@ func sealed(carried fs.FS, file, name string) (fd int, err error) {
 		return -1, err
 	}
 	defer f.Close()
-	fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
-	if err == unix.EINVAL { // before 6.3, commit 105ff5339f49
-		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	}
+	fd, err = Memfd(name, unix.MFD_EXEC)
 	if err != nil {
 		return -1, os.NewSyscallError("memfd_create", err)
 	}
@@ -139,4 +163,15 @@ func sealed(carried fs.FS, file, name string) (fd int, err error) {
 		return -1, os.NewSyscallError("fcntl F_ADD_SEALS", err)
 	}
 	return fd, nil
+}
+
+// Memfd is memfd_create(2) of a file that can be sealed; kind is MFD_EXEC or
+// MFD_NOEXEC_SEAL, which kernels before 6.3, commit 105ff5339f49, do not know.
+func Memfd(name string, kind int) (int, error) {
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err := unix.MemfdCreate(name, flags|kind)
+	if err == unix.EINVAL {
+		fd, err = unix.MemfdCreate(name, flags)
+	}
+	return fd, err
 }

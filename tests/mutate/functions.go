@@ -135,13 +135,22 @@ func (m *mutation) missed(corten string, words []string) string {
 
 // near matches the tests of a suite whose names or fields have one of the words.
 func (m *mutation) near(suite string, words []string) string {
-	var names []string
+	texts := map[string]string{}
+	for _, name := range m.tests[suite] {
+		texts[name] = name
+	}
 	for field, tests := range m.marks {
 		for _, t := range tests {
-			text := strings.ToLower(t.Name + " " + field)
-			if t.Dir == suite && !slices.Contains(names, t.Name) && slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) }) {
-				names = append(names, t.Name)
+			if t.Dir == suite {
+				texts[t.Name] += " " + field
 			}
+		}
+	}
+	var names []string
+	for name, text := range texts {
+		text = strings.ToLower(text)
+		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) }) {
+			names = append(names, name)
 		}
 	}
 	if names == nil {

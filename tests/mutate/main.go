@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"corten/tests/spec"
@@ -37,7 +38,7 @@ func main() {
 	dir, err := os.MkdirTemp("", "corten-mutate-")
 	fatal(err)
 	defer os.RemoveAll(dir)
-	m := &mutation{dir: dir, want: want}
+	m := &mutation{dir: dir, want: want, tests: map[string][]string{}}
 	fatal(m.buildTests())
 	m.marks, err = spec.Marks(".", "tests", "spec")
 	fatal(err)
@@ -67,6 +68,7 @@ type mutation struct {
 	dir       string // of what is built
 	want      *regexp.Regexp
 	marks     map[string][]spec.Test // tests by the field they show
+	tests     map[string][]string    // names by suite
 	tried     int
 	survivors []string
 }
@@ -80,6 +82,11 @@ func (m *mutation) buildTests() error {
 		if err := run("go", "test", "-tags", "urfave_cli_no_docs", "-c", "-o", m.path(suite), "./"+suite); err != nil {
 			return err
 		}
+		list, err := exec.Command(m.path(suite), "-test.list", ".").Output()
+		if err != nil {
+			return err
+		}
+		m.tests[suite] = slices.DeleteFunc(strings.Fields(string(list)), func(name string) bool { return !strings.HasPrefix(name, "Test") })
 	}
 	return nil
 }
