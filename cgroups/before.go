@@ -37,6 +37,8 @@ func (r *Row) sameSubject(other *Row) bool {
 func (r *Row) inForce(dir int, text string) bool {
 	words := strings.Fields(r.Value)
 	switch {
+	case r.ReadBack == List && strings.TrimSpace(text) == "": // what the cgroup above has, now
+		return false
 	case r.ReadBack != NoReadBack:
 		return r.compare(dir, strings.TrimSpace(text)) == nil
 	case r.File == "memory.oom_control":

@@ -136,7 +136,7 @@ func (o *OOM) Close() {
 	}
 }
 
-// OutOfMemory reports whether processes of the cgroup were killed for want of
+// OutOfMemory reports whether processes of the cgroup have failed for want of
 // memory, with its limit and the most that was in use, in bytes.
 func (c *Cgroup) OutOfMemory() (limit, peak uint64, killed bool) {
 	_ = c.each(func(_ int, d *dir) error {
@@ -145,7 +145,9 @@ func (c *Cgroup) OutOfMemory() (limit, peak uint64, killed bool) {
 		case !d.v2 && f.has("memory.oom_control"):
 			killed, limit, peak = f.keyed("memory.oom_control")["oom_kill"] > 0, f.number("memory.limit_in_bytes"), f.number("memory.max_usage_in_bytes")
 		case d.v2 && f.has("memory.events"):
-			killed, limit, peak = f.keyed("memory.events")["oom_kill"] > 0, f.number("memory.max"), f.number("memory.peak")
+			// Who is about to execute is not killed: what it asks for fails.
+			events := f.keyed("memory.events")
+			killed, limit, peak = events["oom_kill"]+events["oom"] > 0, f.number("memory.max"), f.number("memory.peak")
 			if peak == 0 { // before 5.19
 				peak = f.number("memory.current")
 			}

@@ -146,6 +146,9 @@ func (s *spawn) start() (err error) {
 		return frozen
 	}
 	if err != nil {
+		if why := starved(s.group, s.who()); why != nil {
+			return why
+		}
 		return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: err, Hint: cloneHint(err)}
 	}
 	return s.failed(s.place())
@@ -281,11 +284,7 @@ func (s *spawn) died(err error) error {
 	if status, err := s.executor.Wait(); err == nil && status.Signaled() {
 		text = "the executor was killed by signal " + strconv.Itoa(int(status.Signal())) + " before the container was made"
 		if status.Signal() == unix.SIGKILL {
-			who := "container init"
-			if s.init >= 0 {
-				who = "the process"
-			}
-			if why := starved(s.group, who); why != nil {
+			if why := starved(s.group, s.who()); why != nil {
 				return why
 			}
 		}

@@ -24,6 +24,14 @@ func starved(group *cgroups.Cgroup, who string) error {
 		Hint: "the limit is " + strconv.FormatUint(limit, 10) + " bytes, of which " + strconv.FormatUint(peak, 10) + " were in use when more was needed"}
 }
 
+// who is what the executor is about to become.
+func (s *spawn) who() string {
+	if s.init >= 0 {
+		return "the process"
+	}
+	return "container init"
+}
+
 // warnStarved notes that memory was what the payload died of.
 func (r *Runtime) warnStarved(c *container) {
 	group := cgroups.Open(c.Cgroups)

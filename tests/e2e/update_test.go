@@ -29,10 +29,14 @@ func inForce(t *testing.T, b *bundle.Bundle, files ...string) map[string]string 
 		}
 		return n
 	}
+	sum := number("max")
+	if v2["memory.swap.max"] != "max" && v2["memory.max"] != "max" {
+		sum = number(v2["memory.swap.max"]) + number(v2["memory.max"])
+	}
 	quota, period, _ := strings.Cut(strings.Replace(v2["cpu.max"], "max", "-1", 1), " ")
 	for v1, value := range map[string]string{
 		"memory.limit_in_bytes":       fmt.Sprint(number(v2["memory.max"])),
-		"memory.memsw.limit_in_bytes": fmt.Sprint(min(number("max"), (number(v2["memory.swap.max"])>>1+number(v2["memory.max"])>>1)<<1)),
+		"memory.memsw.limit_in_bytes": fmt.Sprint(sum),
 		"memory.soft_limit_in_bytes":  fmt.Sprint(number(v2["memory.low"])),
 		"cpu.cfs_quota_us":            quota, "cpu.cfs_period_us": period, "cpu.cfs_burst_us": v2["cpu.max.burst"],
 		"cpu.shares": sharesOf(v2["cpu.weight"], v2["cpu.idle"]),
