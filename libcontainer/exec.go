@@ -246,6 +246,9 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		return nil, err
 	}
 	defer c.close()
+	if err := c.awaitMade(); err != nil {
+		return nil, err
+	}
 	switch c.status() {
 	case statusStopped:
 		return nil, errors.New("cannot exec in a stopped container")

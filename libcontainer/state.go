@@ -157,27 +157,6 @@ func (r *Runtime) open(id string, lock bool) (*container, error) {
 	return c, c.read()
 }
 
-// lock waits for the commands that change the container. The one before may
-// have removed it.
-func (c *container) lock() error {
-	if err := flock(c.dir); err != nil {
-		return err
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(c.dir.Fd()), &st); err != nil || st.Nlink == 0 {
-		return ErrNotExist
-	}
-	return nil
-}
-
-func flock(dir *os.File) error {
-	for {
-		if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != unix.EINTR {
-			return os.NewSyscallError("flock", err)
-		}
-	}
-}
-
 func (c *container) close() {
 	c.manager.close()
 	c.dir.Close()

@@ -194,17 +194,20 @@ func TestAPayloadOverItsMemoryLimitYieldsAnOOMEvent(t *testing.T) {
 		polling(t, p)
 		ooms := func(n int) {
 			t.Helper()
-			want := strings.Repeat(`{"type":"oom","id":"`+b.ID+`"}`+"\n", n)
-			if !bundle.Eventually(func() bool { return p.Stdout() == want }) {
+			// The kernel may need more than one to die.
+			line := `{"type":"oom","id":"` + b.ID + `"}` + "\n"
+			if !bundle.Eventually(func() bool { return strings.Count(p.Stdout(), line) >= n }) || strings.ReplaceAll(p.Stdout(), line, "") != "" {
 				t.Fatalf("events: %s, want %d of oom", p.Stdout(), n)
 			}
 		}
-		for n := range 2 { // a process of it, and it goes on
+		for range 2 { // a process of it, and it goes on
+			was := strings.Count(p.Stdout(), "\n")
 			if r := b.Exec("ID", "probe", "alloc", "100"); r.Status != 137 {
 				t.Errorf("exec: status %d: %s", r.Status, r.Stderr)
 			}
-			ooms(n + 1)
+			ooms(was + 1)
 		}
+		was := strings.Count(p.Stdout(), "\n")
 		if err := os.WriteFile(b.Rootfs("tmp/go"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +215,7 @@ func TestAPayloadOverItsMemoryLimitYieldsAnOOMEvent(t *testing.T) {
 			t.Errorf("run: status %d: %s", r.Status, r.Stderr)
 		}
 		p.Wait().OK(b)
-		ooms(3)
+		ooms(was + 1)
 	})
 }
 

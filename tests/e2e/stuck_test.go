@@ -105,3 +105,30 @@ func TestACwdIsMadeThoughTheRootIsReadOnly(t *testing.T) {
 		t.Errorf("pwd says %q", out)
 	}
 }
+
+// A container that is being made has the host's root: nobody may be put there.
+func TestExecWaitsUntilTheContainerIsMade(t *testing.T) {
+	bundle.NeedCorten(t)
+	b := bundle.New(t)
+	spec := bundle.Base()
+	spec.Process.Args = []string{"probe", "pause"}
+	spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{shellHook("while [ ! -e " + b.Home + "/go ]; do sleep 0.02; done")}}
+	b.Write(spec)
+	run := b.Begin(bundle.Options{}, "run", "--detach", "--bundle", b.Dir, b.ID)
+	if !bundle.Eventually(func() bool { return b.Corten("state", b.ID).Status == 0 }) {
+		t.Fatal("no state")
+	}
+	exec := b.Begin(bundle.Options{}, "exec", b.ID, "probe", "open-read", "/bin/probe")
+	if !bundle.Eventually(func() bool {
+		return strings.Contains(strings.Join(bundle.Processes(), "\n"), "exec "+b.ID)
+	}) {
+		t.Fatal("exec does not wait")
+	}
+	if err := os.WriteFile(b.Home+"/go", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run.Wait().OK(b)
+	if out := exec.Wait().OK(b).Stdout; out != "ok\n" {
+		t.Errorf("exec printed %q", out)
+	}
+}
