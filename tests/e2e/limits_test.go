@@ -128,7 +128,10 @@ var limits = []limit{
 			r.Network = &specs.LinuxNetwork{Priorities: []specs.LinuxInterfacePriority{{Name: "lo", Priority: 5}}}
 		}},
 	{"rdma/none_0", "rdma/rdma.max", "rdma/rdma.max", "", "", func(r *specs.LinuxResources) {
-		r.Rdma = map[string]specs.LinuxRdma{"none_0": {HcaHandles: pointer[uint32](3), HcaObjects: pointer[uint32](4)}}
+		r.Rdma = map[string]specs.LinuxRdma{"none_0": {HcaHandles: pointer[uint32](3)}}
+	}},
+	{"rdma/none_1", "rdma/rdma.max", "rdma/rdma.max", "", "", func(r *specs.LinuxResources) {
+		r.Rdma = map[string]specs.LinuxRdma{"none_1": {HcaObjects: pointer[uint32](4)}}
 	}},
 	{"unified/hugetlb.2MB.max", "", "hugetlb/hugetlb.2MB.max", "", "6291456", func(r *specs.LinuxResources) {
 		r.Unified = map[string]string{"hugetlb.2MB.max": "6291456"}
@@ -278,6 +281,8 @@ func TestALimitBelowWhatIsInUseIsRefused(t *testing.T) {
 
 // The controllers of the network are v1's alone, and mounted nowhere today: a
 // hierarchy of them is made for this test.
+//
+// spec: linux.resources.network.classID, linux.resources.network.priorities[].name, linux.resources.network.priorities[].priority
 func TestPacketsAreMarkedByTheNetworkControllers(t *testing.T) {
 	if yes, unified := bundle.Host.Has("memory"); !yes || unified {
 		t.Skip("this machine mounts no cgroup v1 hierarchy")

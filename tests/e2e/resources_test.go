@@ -159,9 +159,9 @@ func TestDevicesAllowedCanBeOpened(t *testing.T) {
 			b := limited(t, view, specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{
 				{Allow: true, Type: "c", Major: bundle.Pointer[int64](1), Minor: bundle.Pointer[int64](11), Access: "rm"},
 			}}, bundle.Capabilities("CAP_MKNOD", "CAP_SYSLOG"), bundle.Shell(
-				`probe mknod /dev/k c 1 11; probe open-write /dev/k; probe mknod /dev/m c 1 1`))
-			if got := b.Run().Stdout; got != "ok\nEPERM\nEPERM\n" {
-				t.Errorf("kmsg to read, kmsg to write, mem: %q", got)
+				`probe mknod /dev/k c 1 11; probe open-write /dev/k; probe mknod /dev/m c 1 1; probe mknod /dev/b b 1 11; probe mknod /dev/n c 240 11`))
+			if got := b.Run().Stdout; got != "ok\nEPERM\nEPERM\nEPERM\nEPERM\n" {
+				t.Errorf("kmsg to read, kmsg to write, another minor, type and major: %q", got)
 			}
 		})
 	}
