@@ -151,11 +151,12 @@ func TestAFailureOfResctrlNamesItsFieldAndLeavesNoGroup(t *testing.T) {
 }
 
 func TestDeleteForceRemovesTheGroupsOfACreateThatWasKilled(t *testing.T) {
-	left := 0
+	left, ran := 0, 0
 	for _, at := range []string{"mkdirat:signal=KILL:when=1", "mkdirat:signal=KILL:when=2", "openat:signal=KILL:when=3", "openat:signal=KILL:when=4",
 		"openat:signal=KILL:when=5", "openat:signal=KILL:when=6"} {
 		t.Run(at, func(t *testing.T) {
 			r, b := rdt(t, specs.LinuxIntelRdt{ClosID: "new", Schemata: []string{"L3:0=1"}, EnableMonitoring: true})
+			ran++
 			b.CortenWith(bundle.Options{Wrap: r.Wrap(b.Home+"/trace", "-e", "inject="+at)}, "create", "--bundle", b.Dir, b.ID)
 			if !strings.Contains(b.Raw(b.Home+"/trace"), "killed by SIGKILL") {
 				t.Error("create was not killed")
@@ -169,7 +170,7 @@ func TestDeleteForceRemovesTheGroupsOfACreateThatWasKilled(t *testing.T) {
 			}
 		})
 	}
-	if left < 3 {
+	if ran > 0 && left < 3 {
 		t.Errorf("%d creates have left a group to remove", left)
 	}
 }
