@@ -75,10 +75,6 @@ func (p *Plan) compileRdma(at plan.Pointer, adapters map[string]specs.LinuxRdma,
 		if !isWord(name) {
 			return &plan.Error{At: at, Err: errors.New("not the name of an adapter")}
 		}
-		dir, _, err := p.controller(at, "rdma", "rdma", h)
-		if err != nil {
-			return err
-		}
 		value := name
 		if l.HcaHandles != nil {
 			value += " hca_handle=" + strconv.FormatUint(uint64(*l.HcaHandles), 10)
@@ -86,9 +82,14 @@ func (p *Plan) compileRdma(at plan.Pointer, adapters map[string]specs.LinuxRdma,
 		if l.HcaObjects != nil {
 			value += " hca_object=" + strconv.FormatUint(uint64(*l.HcaObjects), 10)
 		}
-		if value != name {
-			p.Rows = append(p.Rows, Row{At: at, Dir: dir, Controller: "rdma", File: "rdma.max", Value: value, ReadBack: Line})
+		if value == name {
+			continue
 		}
+		dir, _, err := p.controller(at, "rdma", "rdma", h)
+		if err != nil {
+			return err
+		}
+		p.Rows = append(p.Rows, Row{At: at, Dir: dir, Controller: "rdma", File: "rdma.max", Value: value, ReadBack: Line})
 	}
 	return nil
 }
