@@ -113,7 +113,10 @@ func TestTheFlagsOfTheFilter(t *testing.T) {
 		if out := b.Corten("plan", "--bundle", b.Dir).OK(b).Stdout; !strings.Contains(out, "seccomp "+c.bits+" ") {
 			t.Errorf("%v: %s is not in the plan:\n%s", c.flags, c.bits, out)
 		}
-		b.Detach()
+		// In the foreground: of an orphan the tests are the init, whose reaping
+		// takes the stops that the tracer waits for.
+		run := b.Begin(bundle.Options{}, "run", "--bundle", b.Dir, b.ID)
+		run.WaitFor("ready")
 		metadata := struct{ offset, flags uint64 }{}
 		pid, errno := b.State().PID, syscall.Errno(0)
 		traced(t, pid, 0, func() {
@@ -129,6 +132,7 @@ func TestTheFlagsOfTheFilter(t *testing.T) {
 			t.Errorf("%v: logs %v, %v", c.flags, log, errno)
 		}
 		b.Corten("delete", "--force", b.ID).OK(b)
+		run.Wait()
 	}
 }
 
