@@ -39,6 +39,7 @@ checks() {
 	want /usr/bin/file file
 	want /bin/ps procps
 	want /usr/bin/newuidmap uidmap
+	want /bin/ip iproute2
 }
 
 machines() {

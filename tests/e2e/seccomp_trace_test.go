@@ -55,7 +55,7 @@ func TestATracerIsAsked(t *testing.T) {
 	pid, message := b.State().PID, uint(0)
 	traced(t, pid, unix.PTRACE_O_TRACESECCOMP|unix.PTRACE_O_TRACEFORK|unix.PTRACE_O_TRACEVFORK|unix.PTRACE_O_TRACECLONE, func() {
 		hold.Close()
-		message = seccompMessage()
+		message = seccompMessage(pid)
 	})
 	if message != 31337 {
 		t.Errorf("the tracer's message is %d", message)
@@ -65,12 +65,12 @@ func TestATracerIsAsked(t *testing.T) {
 	}
 }
 
-// seccompMessage lets this thread's tracees run until they have ended and
-// returns the message of the last call that the filter had traced.
-func seccompMessage() (message uint) {
+// seccompMessage lets this thread's tracees, of a process group, run until they
+// have ended and returns the message of the last call that the filter had traced.
+func seccompMessage(group int) (message uint) {
 	for {
 		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &status, unix.WNOTHREAD|unix.WALL, nil)
+		pid, err := syscall.Wait4(-group, &status, unix.WNOTHREAD|unix.WALL, nil)
 		if err != nil {
 			return message
 		}
