@@ -3,7 +3,6 @@
 package cgroups
 
 import (
-	"encoding/binary"
 	"os"
 	"strconv"
 
@@ -15,7 +14,7 @@ type OOM struct {
 	fd      int    // to poll: memory.events of v2, or an eventfd
 	control int    // memory.oom_control of v1; -1 on v2
 	seen    uint64 // kills so far
-	told    uint64 // of v1: how often the kernel told of a kill that it has not counted yet
+	told    bool   // of v1: the kernel told of a kill that it has not counted yet
 	tries   int    // how often that was looked for
 }
 
@@ -24,7 +23,7 @@ const patience = 100
 
 // Pending reports whether Killed is to be asked again soon, in some ten
 // milliseconds.
-func (o *OOM) Pending() bool { return o.told != 0 }
+func (o *OOM) Pending() bool { return o.told }
 
 // WatchOOM begins to watch; nil without a memory controller.
 func (c *Cgroup) WatchOOM() (o *OOM, err error) {
@@ -47,7 +46,7 @@ func (c *Cgroup) WatchOOM() (o *OOM, err error) {
 			return err
 		}
 		o = &OOM{fd: fd, control: -1}
-		o.Killed()
+		o.Counted()
 		return nil
 	})
 	return o, err
@@ -83,48 +82,58 @@ func (o *OOM) Killed() bool {
 	if o.control >= 0 {
 		return o.killedV1()
 	}
-	var buf [512]byte
-	n, err := retry(func() (int, error) { return unix.Pread(o.fd, buf[:], 0) })
+	more, _ := o.Counted()
+	return more
+}
+
+// Counted is Killed of a container that has ended: a kill is counted before its
+// victim dies. It is not known when the cgroup is gone.
+func (o *OOM) Counted() (more, known bool) {
+	fd := o.fd
+	if o.control >= 0 {
+		fd = o.control
+	}
+	text, err := o.read(fd)
 	if err != nil {
-		return false // the cgroup is gone
+		return false, false
 	}
 	was := o.seen
-	o.seen = valueOf(string(buf[:n]), "oom_kill")
-	return o.seen > was
+	o.seen = valueOf(text, "oom_kill")
+	return o.seen > was, true
+}
+
+func (o *OOM) read(fd int) (string, error) {
+	var buf [512]byte
+	n, err := retry(func() (int, error) { return unix.Pread(fd, buf[:], 0) })
+	return string(buf[:max(n, 0)]), err
 }
 
 // killedV1: the kernel tells of the lack of memory first and counts the kill
 // afterwards, and tells several times of one. It tells once more when the cgroup
 // goes.
 func (o *OOM) killedV1() bool {
-	var buf [512]byte
-	if n, err := unix.Read(o.fd, buf[:]); err == nil && n == 8 {
-		o.told, o.tries = binary.NativeEndian.Uint64(buf[:]), 0
+	var count [8]byte
+	if n, err := unix.Read(o.fd, count[:]); err == nil && n == 8 {
+		o.told, o.tries = true, 0
 	}
-	if o.told == 0 {
+	if !o.told {
 		return false
 	}
-	n, err := retry(func() (int, error) { return unix.Pread(o.control, buf[:], 0) })
-	text := string(buf[:max(n, 0)])
+	text, err := o.read(o.control)
 	kills := valueOf(text, "oom_kill")
 	switch {
 	case err != nil: // the cgroup is gone
 		kills = o.seen
-		if o.told > 1 {
-			kills++
-		}
 	case kills > o.seen:
 	case valueOf(text, "oom_kill_disable") == 1 && valueOf(text, "under_oom") == 1:
-		kills++ // nobody is, but everybody waits
+		o.told = false
+		return true // nobody is, but everybody waits
 	case o.tries < patience:
 		o.tries++
 		return false
 	}
 	more := kills > o.seen
-	o.told = 0
-	if err == nil {
-		o.seen = valueOf(text, "oom_kill")
-	}
+	o.told, o.seen = false, kills
 	return more
 }
 

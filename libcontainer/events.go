@@ -93,6 +93,7 @@ type watched struct {
 	pid, pidfd int
 	group      *cgroups.Cgroup
 	oom        *cgroups.OOM // nil without a memory controller
+	journal    int          // an open journal outlives the container's directory
 	ownNetwork bool
 	rdt        *specs.LinuxIntelRdt
 }
@@ -115,6 +116,7 @@ func (s *stream) add(id string) error {
 		return nil
 	}
 	w := &watched{id: id, pid: c.PID, pidfd: pidfd, group: cgroups.Open(c.Cgroups)}
+	w.journal, _ = unix.Openat(int(c.dir.Fd()), journalFile, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	config, err := c.config()
 	if err == nil {
 		w.ownNetwork, w.rdt = namespaceOf(config.Linux, specs.NetworkNamespace) != nil, config.Linux.IntelRdt
@@ -130,10 +132,25 @@ func (s *stream) add(id string) error {
 
 func (w *watched) close() {
 	unix.Close(w.pidfd)
+	if w.journal >= 0 {
+		unix.Close(w.journal)
+	}
 	w.group.Close()
 	if w.oom != nil {
 		w.oom.Close()
 	}
+}
+
+// starved reports whether somebody was killed for want of memory before the
+// container ended.
+func (w *watched) starved() bool {
+	more, known := w.oom.Counted()
+	if known {
+		return more
+	}
+	buf := make([]byte, 64<<10)
+	n, _ := unix.Pread(w.journal, buf, 0)
+	return slices.Contains(strings.Split(string(buf[:max(n, 0)]), "\n"), oomKilled)
 }
 
 // wait reports what happens until then, or until something happened.
@@ -158,7 +175,7 @@ func (s *stream) wait(limit time.Duration) error {
 	live := s.watched[:0:0]
 	for i, w := range s.watched {
 		ended, oom := polls[1+2*i].Revents != 0, polls[2+2*i].Revents != 0
-		if w.oom != nil && (ended || oom || w.oom.Pending()) && w.oom.Killed() {
+		if w.oom != nil && (ended && w.starved() || !ended && (oom || w.oom.Pending()) && w.oom.Killed()) {
 			if err := s.print(&Event{Type: "oom", ID: w.id}); err != nil {
 				return err
 			}

@@ -29,6 +29,11 @@ import (
 //	resctrl /sys/fs/resctrl/box             removed with the container
 //	resctrl-kept /sys/fs/resctrl/gold       removed unless the container was made
 //	settled                                 the container was made
+//	oom-killed                              it ended so, for those who watch it
+
+// oomKilled is the line of a container that ran in the foreground and was
+// killed for its memory limit.
+const oomKilled = "oom-killed"
 
 func (c *container) journal(compiled *Compiled) error {
 	var b strings.Builder

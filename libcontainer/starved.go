@@ -32,12 +32,16 @@ func (s *spawn) who() string {
 	return "container init"
 }
 
-// warnStarved notes that memory was what the payload died of.
+// warnStarved notes that memory was what the payload died of, also in the
+// journal: who watches the container may come too late to its cgroup.
 func (r *Runtime) warnStarved(c *container) {
 	group := cgroups.Open(c.Cgroups)
 	defer group.Close()
 	var why *plan.Error
 	if errors.As(starved(group, "the payload"), &why) {
 		r.warn("%v: %s", why, why.Hint)
+		if err := c.appendJournal(oomKilled + "\n"); err != nil {
+			r.warn("%v", err)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"corten/tests/bundle"
 )
@@ -181,35 +182,83 @@ func TestEventsPrintsStatsUntilTheContainerEnds(t *testing.T) {
 	})
 }
 
+// Nobody but who goes over the limit may need memory then: a fifo holds the
+// payload back.
+//
 // spec: linux.resources.memory.limit
 func TestAPayloadOverItsMemoryLimitYieldsAnOOMEvent(t *testing.T) {
 	inViews(t, "memory", func(t *testing.T, view bundle.View) {
 		b := limited(t, view, specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: bundle.Pointer[int64](32 << 20), Swap: bundle.Pointer[int64](32 << 20)}},
-			bundle.Shell("while [ ! -e /tmp/go ]; do sleep 0.02; done; exec probe alloc 100"))
+			bundle.Shell("read go < /tmp/go; exec probe alloc 100"))
+		hungry(t, b)
 		b.Detach() // until delete, its cgroup is there to be read
 		p := b.Begin(bundle.Options{}, "events", "--interval", "1h", b.ID)
 		polling(t, p)
-		ooms := func(n int) {
-			t.Helper()
-			// The kernel may need more than one to die.
-			line := `{"type":"oom","id":"` + b.ID + `"}` + "\n"
-			if !bundle.Eventually(func() bool { return strings.Count(p.Stdout(), line) >= n }) || strings.ReplaceAll(p.Stdout(), line, "") != "" {
-				t.Fatalf("events: %s, want %d of oom", p.Stdout(), n)
-			}
-		}
 		for range 2 { // a process of it, and it goes on
 			was := strings.Count(p.Stdout(), "\n")
 			if r := b.Exec("ID", "probe", "alloc", "100"); r.Status != 137 {
 				t.Errorf("exec: status %d: %s", r.Status, r.Stderr)
 			}
-			ooms(was + 1)
+			ooms(t, b, p, was+1)
 		}
-		if err := os.WriteFile(b.Rootfs("tmp/go"), nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		was := strings.Count(p.Stdout(), "\n")
+		feed(t, b)
 		b.WaitStatus("stopped")
 		p.Wait().OK(b)
+		ooms(t, b, p, was+1)
 	})
+}
+
+// The cgroup of a container in the foreground is gone as soon as it has ended.
+func TestTheKillThatEndsAContainerIsAnEventEvenWhenItsCgroupIsGone(t *testing.T) {
+	inViews(t, "memory", func(t *testing.T, view bundle.View) {
+		b := limited(t, view, specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: bundle.Pointer[int64](32 << 20), Swap: bundle.Pointer[int64](32 << 20)}},
+			bundle.Shell("echo ready; read go < /tmp/go; exec probe alloc 100"))
+		hungry(t, b)
+		run := b.Begin(bundle.Options{}, "run", "--bundle", b.Dir, b.ID)
+		run.WaitFor("ready")
+		p := b.Begin(bundle.Options{}, "events", "--interval", "1h", b.ID)
+		polling(t, p)
+		if err := p.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		feed(t, b)
+		if r := run.Wait(); r.Status != 137 {
+			t.Errorf("run: status %d: %s", r.Status, r.Stderr)
+		}
+		if err := p.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		p.Wait().OK(b)
+		ooms(t, b, p, 1)
+	})
+}
+
+func hungry(t *testing.T, b *bundle.Bundle) {
+	t.Helper()
+	if err := unix.Mkfifo(b.Rootfs("tmp/go"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// feed lets the payload go on.
+func feed(t *testing.T, b *bundle.Bundle) {
+	t.Helper()
+	fifo, err := os.OpenFile(b.Rootfs("tmp/go"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fifo.Close()
+}
+
+// ooms expects n events of a lack of memory or more, for the kernel may tell of
+// more than one, and no others.
+func ooms(t *testing.T, b *bundle.Bundle, p *bundle.Process, n int) {
+	t.Helper()
+	line := `{"type":"oom","id":"` + b.ID + `"}` + "\n"
+	if !bundle.Eventually(func() bool { return strings.Count(p.Stdout(), line) >= n }) || strings.ReplaceAll(p.Stdout(), line, "") != "" {
+		t.Fatalf("events: %s, want %d of oom", p.Stdout(), n)
+	}
 }
 
 func TestEventsOfAllContainersInOneStream(t *testing.T) {
