@@ -56,7 +56,7 @@ bench: corten
 
 install: corten
 	install -D -m 0755 corten $(DESTDIR)$(PREFIX)/bin/corten
-	install -D -m 0644 docs/corten.8 $(DESTDIR)$(PREFIX)/share/man/man8/corten.8
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/*.1
 	install -D -m 0644 docs/completions/corten.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/corten
 	install -D -m 0644 docs/completions/_corten $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_corten
 	install -D -m 0644 docs/completions/corten.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/corten.fish

@@ -40,6 +40,8 @@ checks() {
 	want /bin/ps procps
 	want /usr/bin/newuidmap uidmap
 	want /bin/ip iproute2
+	want /usr/bin/zsh zsh
+	want /usr/bin/fish fish
 }
 
 machines() {

@@ -12,7 +12,7 @@ import (
 
 func createCommand() *cli.Command {
 	return &cli.Command{
-		Name: "create", Usage: "make a container that waits for start", ArgsUsage: "ID",
+		Name: "create", Usage: "make ID, ready to start", ArgsUsage: "ID",
 		Description: "Everything but the payload's execve is done when create returns. Standard\n" +
 			"streams are the payload's. Exit status: 0; 1 when it failed and nothing is left.",
 		Flags: createFlags(),

@@ -6,7 +6,7 @@ import "github.com/urfave/cli/v2"
 
 func deleteCommand() *cli.Command {
 	return &cli.Command{
-		Name: "delete", Usage: "remove all that is left of a container", ArgsUsage: "ID",
+		Name: "delete", Usage: "remove what is left of ID", ArgsUsage: "ID",
 		Description: "Exit status: 0; 1 on failure, which a running container is. With --force the\n" +
 			"container is killed first, and 0 also says that it was not there.",
 		Flags: []cli.Flag{

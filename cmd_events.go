@@ -16,7 +16,7 @@ import (
 
 func eventsCommand() *cli.Command {
 	return &cli.Command{
-		Name: "events", Usage: "print what a container uses, and when it runs out of memory", ArgsUsage: "ID",
+		Name: "events", Usage: "print what ID uses", ArgsUsage: "ID",
 		Description: "Each line is a JSON object with type, stats or oom, id and data. Ends with the\n" +
 			"container. Exit status: 0; 1 on failure, which a container that has stopped is.",
 		Flags: []cli.Flag{

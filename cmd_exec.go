@@ -13,7 +13,7 @@ import (
 
 func execCommand() *cli.Command {
 	return &cli.Command{
-		Name: "exec", Usage: "run another process in a running container", ArgsUsage: "ID COMMAND [ARGUMENT...]",
+		Name: "exec", Usage: "run another process in ID", ArgsUsage: "ID COMMAND [ARGUMENT...]",
 		Description: "Options stand before ID; what follows it is the command's. Without --process\n" +
 			"the process is like the container's own. Exit status: the process's, 128+n when\n" +
 			"signal n ended it; 255 when corten failed; with --detach 0 once it runs.",

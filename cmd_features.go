@@ -6,7 +6,7 @@ import "github.com/urfave/cli/v2"
 
 func featuresCommand() *cli.Command {
 	return &cli.Command{
-		Name: "features", Usage: "print what this corten handles, as JSON",
+		Name: "features", Usage: "print what corten handles",
 		Description: "As features.md of the runtime specification says. Exit status: 0; 1 on failure.",
 		Action: func(c *cli.Context) error {
 			if _, err := operands(c, 0, false); err != nil {

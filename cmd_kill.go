@@ -10,7 +10,7 @@ import (
 
 func killCommand() *cli.Command {
 	return &cli.Command{
-		Name: "kill", Usage: "send a signal to the container's first process", ArgsUsage: "ID [SIGNAL]",
+		Name: "kill", Usage: "send a signal to ID", ArgsUsage: "ID [SIGNAL]",
 		Description: "SIGNAL is a name with or without SIG, or a number; the default is SIGTERM.\n" +
 			"Exit status: 0; 1 on failure, which a stopped container is.",
 		Flags: []cli.Flag{

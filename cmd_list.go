@@ -16,10 +16,10 @@ import (
 
 func listCommand() *cli.Command {
 	return &cli.Command{
-		Name: "list", Usage: "print all containers of --root",
+		Name: "list", Usage: "print all containers",
 		Description: "Exit status: 0, also without any container; 1 on failure, which an explicit\n--root that is not there is.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "`FORMAT`: table or json"},
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "print a table, or JSON: `table|json`"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print ids only"},
 		},
 		Action: func(c *cli.Context) error {

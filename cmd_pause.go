@@ -6,7 +6,7 @@ import "github.com/urfave/cli/v2"
 
 func pauseCommand() *cli.Command {
 	return &cli.Command{
-		Name: "pause", Usage: "stop all processes of a container where they are", ArgsUsage: "ID",
+		Name: "pause", Usage: "stop ID where it is", ArgsUsage: "ID",
 		Description: "Exit status: 0; 1 on failure, and then none is stopped.",
 		Action: func(c *cli.Context) error {
 			args, err := operands(c, 1, false)

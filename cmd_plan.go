@@ -13,7 +13,7 @@ import (
 
 func planCommand() *cli.Command {
 	return &cli.Command{
-		Name: "plan", Usage: "print what create would do, step by step", ArgsUsage: "[ID]",
+		Name: "plan", Usage: "print what create would do", ArgsUsage: "[ID]",
 		Description: "Nothing is made. Each step has its number, the system call and the field of\n" +
 			"config.json it comes from. Exit status: 0; 1 when create would refuse the bundle.",
 		Flags: append(createFlags(),

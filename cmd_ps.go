@@ -15,11 +15,11 @@ import (
 
 func psCommand() *cli.Command {
 	return &cli.Command{
-		Name: "ps", Usage: "print the processes of a container", ArgsUsage: "ID [PS-OPTION...]",
+		Name: "ps", Usage: "print the processes of ID", ArgsUsage: "ID [PS-OPTION...]",
 		Description: "The table is ps's own, run with the options after ID (default: -ef) and cut\n" +
 			"down to the container. Exit status: 0; 1 on failure.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "`FORMAT`: table or json, which is the pids only"},
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "print a table or the pids as JSON: `table|json`"},
 		},
 		Action: func(c *cli.Context) error {
 			args, err := operands(c, 1, true)

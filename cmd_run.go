@@ -13,7 +13,7 @@ import (
 
 func runCommand() *cli.Command {
 	return &cli.Command{
-		Name: "run", Usage: "create and start a container", ArgsUsage: "ID",
+		Name: "run", Usage: "create and start ID", ArgsUsage: "ID",
 		Description: "In the foreground corten forwards signals to the payload and deletes the\n" +
 			"container at the end. Exit status: the payload's, 128+n when signal n ended it;\n" +
 			"1 when corten failed; with --detach 0 once the payload runs.",

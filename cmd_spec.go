@@ -14,7 +14,7 @@ import (
 
 func specCommand() *cli.Command {
 	return &cli.Command{
-		Name: "spec", Usage: "write a config.json to start from",
+		Name: "spec", Usage: "write a new config.json",
 		Description: "Exit status: 0; 1 on failure, which a config.json that is there is.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write it to (default: the current one)"},

@@ -10,7 +10,7 @@ import (
 
 func startCommand() *cli.Command {
 	return &cli.Command{
-		Name: "start", Usage: "run the payload of a created container", ArgsUsage: "ID",
+		Name: "start", Usage: "run the payload of ID", ArgsUsage: "ID",
 		Description: "Exit status: 0; 1 when the container is not in the created state or its\npayload could not be executed.",
 		Action: func(c *cli.Context) error {
 			args, err := operands(c, 1, false)

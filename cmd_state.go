@@ -11,7 +11,7 @@ import (
 
 func stateCommand() *cli.Command {
 	return &cli.Command{
-		Name: "state", Usage: "print a container's state as JSON", ArgsUsage: "ID",
+		Name: "state", Usage: "print the state of ID", ArgsUsage: "ID",
 		Description: "The pid is 0 when the container has stopped. Exit status: 0; 1 on failure.",
 		Action: func(c *cli.Context) error {
 			args, err := operands(c, 1, false)

@@ -21,9 +21,9 @@ func updateCommand() *cli.Command {
 	flags = append(flags, &cli.StringFlag{Name: "l3-cache-schema", Usage: "`SCHEMA` of its share of the L3 cache (intelRdt)"},
 		&cli.StringFlag{Name: "mem-bw-schema", Usage: "`SCHEMA` of its share of the memory bandwidth (intelRdt)"})
 	return &cli.Command{
-		Name: "update", Usage: "change the limits of a container", ArgsUsage: "ID",
+		Name: "update", Usage: "change the limits of ID", ArgsUsage: "ID",
 		Description: "What is not named stays as it is. AMOUNTs are bytes, or take a suffix such as k, m\n" +
-			"or g (of 1024); -1 is no limit. Exit status: 0; 1 on failure, and then no limit has changed.",
+			"or g (of 1024); -1 is no limit. Exit status: 0; 1 on failure, and then none has changed.",
 		Flags: flags,
 		Action: func(c *cli.Context) error {
 			args, err := operands(c, 1, false)
@@ -80,7 +80,7 @@ var limitFlags = [...]struct {
 	{"cpu-rt-runtime", "`MICROSECONDS` of real-time processor time in a period", func(r *specs.LinuxResources, text string) error {
 		return signed(&ours(&r.CPU).RealtimeRuntime, text)
 	}},
-	{"cpu-idle", "`1`: run only when nothing else wants to; 0: as usual", func(r *specs.LinuxResources, text string) error {
+	{"cpu-idle", "1: run only when nothing else wants to; 0: as usual: `0|1`", func(r *specs.LinuxResources, text string) error {
 		return signed(&ours(&r.CPU).Idle, text)
 	}},
 	{"cpuset-cpus", "the `CPUS` to run on, such as 0-3,7", func(r *specs.LinuxResources, text string) error {

@@ -127,7 +127,7 @@ func (entry line) encode(asJSON bool) string {
 	return text + "\n"
 }
 
-// describe takes an error apart. The codes are in corten(8).
+// describe takes an error apart. The codes are in corten(1).
 func describe(err error) line {
 	entry := line{Level: "error", Msg: strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", "; "))}
 	var at *plan.Error

@@ -109,7 +109,7 @@ func dispatch(words []string, log *logger) error {
 	}
 	c, err := parse(nil, whole, globals, nil)
 	switch {
-	case err == flag.ErrHelp || err == nil && len(rest) > 0 && rest[0] == "help":
+	case err == flag.ErrHelp:
 		return help("")
 	case err != nil:
 		return err
@@ -117,6 +117,8 @@ func dispatch(words []string, log *logger) error {
 		return printVersion()
 	case len(rest) == 0:
 		return help("")
+	case rest[0] == "help":
+		return help(rest[len(rest)-1])
 	}
 	if err := configure(c, log); err != nil {
 		return err
@@ -139,22 +141,6 @@ func dispatch(words []string, log *logger) error {
 		return err
 	}
 	return &misuse{"", errors.New("no such command: " + rest[0])}
-}
-
-// help prints the help of a command, or of corten.
-func help(command string) error {
-	app := &cli.App{Name: "corten", Usage: "run containers from OCI bundles", UsageText: "corten [global options] command [options] ID [arguments]",
-		Flags: globalFlags(), HideHelpCommand: true, HideVersion: true}
-	words := []string{"corten", "--help"}
-	if command != "" {
-		words = []string{"corten", command, "--help"}
-	}
-	for _, known := range commands {
-		defined := known.define()
-		defined.HideHelpCommand = true
-		app.Commands = append(app.Commands, defined)
-	}
-	return app.Run(words)
 }
 
 // configure sets the log up and refuses impossible global options.
@@ -184,12 +170,12 @@ var runtimeLog func(format string, args ...any)
 
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "`DIR` of the containers' state; only the caller may write it"},
+		&cli.StringFlag{Name: "root", Value: defaultRoot(), DefaultText: systemRoot, Usage: "`DIR` of the containers' state"},
 		&cli.StringFlag{Name: "log", Usage: "append log lines to `FILE` (default: stderr)"},
-		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`FORMAT` of log lines: text or json"},
-		&cli.BoolFlag{Name: "debug", Usage: "log warnings at once, also when the command fails"},
-		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroup: linux.cgroupsPath is \"slice:prefix:name\""},
-		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "`WHEN` limits may be left out for lack of permission: true, false or auto"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "format of log lines: `text|json`"},
+		&cli.BoolFlag{Name: "debug", Usage: "log warnings at once, even before a failure"},
+		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroup: cgroupsPath is slice:prefix:id"},
+		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "whether limits may be left out: `true|false|auto`"},
 		&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"},
 	}
 }

@@ -207,7 +207,7 @@ func TestHelp(t *testing.T) {
 		t.Errorf("help printed %q", word)
 	}
 	for _, c := range commands {
-		if !strings.Contains(general, "\n   "+c.name+" ") {
+		if !strings.Contains(general, "  "+c.name+" ") {
 			t.Errorf("corten --help has no %s", c.name)
 		}
 		stdout, stderr, status := outcome(t, corten(t, c.name, "--help"))

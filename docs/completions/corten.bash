@@ -2,7 +2,7 @@
 # Completion of corten for bash.
 
 _corten() {
-	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} root=() verb= i
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} root=() verb= i words
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--root) root=(--root "${COMP_WORDS[++i]}") ;;
@@ -15,16 +15,32 @@ _corten() {
 		esac
 	done
 	COMPREPLY=()
-	case $before in
-	--log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word") && return ;;
-	--rootless) [[ $verb ]] || { mapfile -t COMPREPLY < <(compgen -W "true false auto" -- "$word") && return; } ;;
-	--format) mapfile -t COMPREPLY < <(compgen -W "table json" -- "$word") && return ;;
-	--root | --bundle | -b) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
-	--log | --process | --resources | -p | --pid-file | --console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	case $verb:$before in
+	:--root) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	:--log) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	:--log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word") && return ;;
+	:--rootless) mapfile -t COMPREPLY < <(compgen -W "true false auto" -- "$word") && return ;;
+	create:-b | create:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	create:--console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	create:--pid-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	exec:-p | exec:--process) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	exec:--cwd) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	exec:--pid-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	exec:--console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	list:-f | list:--format) mapfile -t COMPREPLY < <(compgen -W "table json" -- "$word") && return ;;
+	plan:-b | plan:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	plan:--console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	plan:--pid-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	ps:-f | ps:--format) mapfile -t COMPREPLY < <(compgen -W "table json" -- "$word") && return ;;
+	run:-b | run:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	run:--console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	run:--pid-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	spec:-b | spec:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	update:-r | update:--resources) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	update:--cpu-idle) mapfile -t COMPREPLY < <(compgen -W "0 1" -- "$word") && return ;;
 	esac
-	local words=
 	case $verb in
-	"") words="create delete events exec features kill list pause plan ps resume run spec start state update --root --log --log-format --debug --systemd-cgroup --rootless --version --help help" ;;
+	"") words="create delete events exec features kill list pause plan ps resume run spec start state update --root --log --log-format --debug --systemd-cgroup --rootless --version --help" ;;
 	create) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
 	delete) words="--force --help" ;;
 	events) words="--stats --interval --all --help" ;;
@@ -32,17 +48,18 @@ _corten() {
 	features) words="--help" ;;
 	kill) words="--all --help" ;;
 	list) words="--format --quiet --help" ;;
-	pause | resume) words="--help" ;;
+	pause) words="--help" ;;
 	plan) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --json --help" ;;
 	ps) words="--format --help" ;;
+	resume) words="--help" ;;
 	run) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --detach --keep --no-subreaper --init --help" ;;
 	spec) words="--bundle --rootless --help" ;;
 	start) words="--help" ;;
 	state) words="--help" ;;
-	update) words="--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpu-idle --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --kernel-memory --kernel-memory-tcp --pids-limit --l3-cache-schema --mem-bw-schema --help" ;;
+	update) words="--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpu-idle --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --pids-limit --l3-cache-schema --mem-bw-schema --help" ;;
 	esac
 	case $verb in
-	start | state | kill | delete | events | pause | resume | update | ps | exec) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
+	delete | events | exec | kill | pause | ps | resume | start | state | update) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
