@@ -91,8 +91,11 @@ func (m *maker) make() (existed bool, err error) {
 	}
 	if errno, ok := err.(unix.Errno); ok {
 		hint := ""
-		if m.p.rootless && (errno == unix.EACCES || errno == unix.EPERM || errno == unix.EROFS) {
+		switch refused := errno == unix.EACCES || errno == unix.EPERM || errno == unix.EROFS; {
+		case refused && m.p.rootless:
 			hint = "rootless needs no limits + no cgrouppath when no permission is granted for cgroups"
+		case refused:
+			hint = without
 		}
 		return false, &plan.Error{At: placeAt(), Op: "mkdir " + m.d.Path, Err: errno, Hint: hint}
 	}

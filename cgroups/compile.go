@@ -138,6 +138,9 @@ func Compile(spec *specs.Spec, id string, h *Host) (*Plan, error) {
 	return p, err
 }
 
+// without is what root may do where there are no cgroups.
+const without = "with --rootless=true a container without limits goes without"
+
 func placeAt() plan.Pointer { return plan.Pointer{}.Field("linux").Field("cgroupsPath") }
 
 // base is the cgroup that a relative path is below, as seen from the mount.
@@ -299,7 +302,7 @@ func limits(controller string, v2 bool, r *specs.LinuxResources) []limit {
 // offers is the hint of a missing controller.
 func (h *Host) offers() string {
 	if h.Mode == None {
-		return "no cgroup hierarchy is mounted at " + mountpoint
+		return "no cgroup hierarchy is mounted at " + mountpoint + "; " + without
 	}
 	var names []string
 	for i := range h.Hierarchies {

@@ -56,6 +56,7 @@ type Host struct {
 	Mode        Mode
 	Hierarchies []Hierarchy // v1 with the freezer first, v2 last
 	Controllers []string    // of the v2 hierarchy, those its root offers
+	InUserNS    bool        // the runtime is in a user namespace that is not the initial one
 	Rootless    bool        // without privilege: a cgroup nobody asked for may be refused
 	Systemd     bool        // places containers, in units of theirs
 	Manager     string      // the cgroup of the user's systemd; "" for the system's
@@ -64,7 +65,8 @@ type Host struct {
 // Probe finds the mounted hierarchies. Where v2 is all there is that takes a
 // statfs and two small reads; else mountinfo is read.
 func Probe() (*Host, error) {
-	h := &Host{Rootless: os.Geteuid() != 0 || inUserNS()}
+	h := &Host{InUserNS: inUserNS()}
+	h.Rootless = h.InUserNS || os.Geteuid() != 0
 	if magic, err := magicOf(mountpoint); err == nil && magic == unix.CGROUP2_SUPER_MAGIC {
 		own, err := readPath("/proc/self/cgroup")
 		if err != nil {

@@ -352,6 +352,8 @@ func preserve(b *plan.Builder, n int) (slots []plan.Slot) {
 func facts(spec *specs.Spec, o *CreateOptions, host *Host, cgroup *cgroups.Plan, n *namespaces) rootfs.Facts {
 	f := rootfs.Facts{Bundle: o.Bundle, Unprivileged: !host.may(unix.CAP_SYS_ADMIN), UserNS: n.all&unix.CLONE_NEWUSER != 0, CgroupNS: n.all&unix.CLONE_NEWCGROUP != 0,
 		NoPivot: o.NoPivot, Notify: o.notify, NewNetNS: n.fresh&unix.CLONE_NEWNET != 0, SELinux: host.SELinux, Links: host.Links}
+	f.Mapped = f.UserNS || host.Cgroups.InUserNS
+	f.Cgroupless = host.Cgroups.Rootless
 	if n.joins(unix.CLONE_NEWUSER) {
 		f.UserNSPath = namespaceOf(spec.Linux, specs.UserNamespace).Path
 	}

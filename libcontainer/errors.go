@@ -122,6 +122,8 @@ func hint(s *plan.Step, errno syscall.Errno) string {
 		return "the mount point is missing and the root file system is read-only: make it in the image"
 	case s.Op == plan.OpFsconfig && errno == syscall.EINVAL && s.Args[2].(string) == "size":
 		return "size takes bytes with an optional k, m or g, or a percentage"
+	case s.Op == plan.OpMount && errno == syscall.EINVAL && s.Args[0] == "/":
+		return "the runtime's own root is not a mount point: before chroot(8), bind the directory to itself"
 	case s.Op == plan.OpPrlimit && errno == syscall.EPERM:
 		return "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace"
 	case s.Op == plan.OpSchedSetattr, s.Op == plan.OpSetpriority:

@@ -117,7 +117,7 @@ func (r *Root) bind(at plan.Pointer, m *specs.Mount, o *options, tree plan.Slot,
 	}
 	// DEFENCE (CVE-2023-25809): a read-only /sys has no cgroups that can be
 	// written to, unless they are the container's own.
-	if attr&unix.MOUNT_ATTR_RDONLY != 0 && o.recursive && below(r.host(m.Source), "/sys") && (r.facts.UserNS || !r.facts.CgroupNS) {
+	if attr&unix.MOUNT_ATTR_RDONLY != 0 && o.recursive && below(r.host(m.Source), "/sys") && (r.facts.Mapped || !r.facts.CgroupNS) {
 		o.recSet |= unix.MOUNT_ATTR_RDONLY
 	}
 	// Slave unless asked otherwise: mounts made on the host below the source

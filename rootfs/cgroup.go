@@ -22,17 +22,17 @@ func (r *Root) cgroupInputs() error {
 			continue
 		}
 		at := plan.At("/mounts").Index(i)
-		if len(r.facts.Hierarchies) == 0 {
+		if len(r.facts.Hierarchies) == 0 && !(r.facts.Cgroupless && m.Type == "cgroup") {
 			return &plan.Error{At: at.Field("type"), Err: errors.New("no cgroup hierarchy is mounted on this host")}
 		}
 		v2 := r.unified()
-		if v2 != nil && !r.facts.UserNS && !r.facts.CgroupNS {
+		if v2 != nil && !r.facts.Mapped && !r.facts.CgroupNS {
 			r.inputs[i] = r.tree(plan.Input{At: at, Kind: plan.KindCgroup, Path: v2.Mount})
 		}
-		if v2 != nil && r.facts.UserNS && v2.Cgroup != "" {
+		if v2 != nil && r.facts.Mapped && v2.Cgroup != "" {
 			r.inputs[i] = r.tree(plan.Input{At: at, Kind: plan.KindCgroup, Path: v2.Cgroup, Or: v2.Or})
 		}
-		if v2 != nil || r.facts.CgroupNS && !r.facts.UserNS {
+		if v2 != nil || r.facts.CgroupNS && !r.facts.Mapped {
 			continue
 		}
 		for _, h := range r.facts.Hierarchies {
@@ -86,7 +86,7 @@ func (r *Root) cgroup(at plan.Pointer, i int, target string) error {
 }
 
 func (r *Root) cgroup2(at plan.Pointer, o *options, target string, own plan.Slot) {
-	if !r.facts.CgroupNS && !r.facts.UserNS {
+	if !r.facts.CgroupNS && !r.facts.Mapped {
 		// DEFENCE: a new mount from the initial cgroup namespace would take options
 		// such as nsdelegate and memory_recursiveprot from the host's mount too.
 		r.b.MountSetattr(at.Field("options"), own, unix.AT_EMPTY_PATH, o.attrSet, o.attrClear, unix.MS_SLAVE)

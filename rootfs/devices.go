@@ -74,7 +74,7 @@ func configured(at plan.Pointer, d *specs.LinuxDevice) device {
 }
 
 func (r *Root) bindDevices() error {
-	if !r.facts.UserNS {
+	if !r.facts.Mapped {
 		return nil
 	}
 	for i := range r.devices {

@@ -90,7 +90,7 @@ func TestADeviceThatIsThereMustBeTheSame(t *testing.T) {
 }
 
 func TestInAUserNamespaceDevicesAreInputsCheckedBeforeTheyAreBound(t *testing.T) {
-	p := mustBuild(t, withDevices(specs.LinuxDevice{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229}, specs.LinuxDevice{Path: "/dev/pipe", Type: "p"}), Facts{UserNS: true})
+	p := mustBuild(t, withDevices(specs.LinuxDevice{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229}, specs.LinuxDevice{Path: "/dev/pipe", Type: "p"}), Facts{UserNS: true, Mapped: true})
 	var paths []string
 	for i, in := range p.Inputs[1:] {
 		slot := plan.Slot(i + 1)
@@ -116,7 +116,7 @@ func TestInAUserNamespaceDevicesAreInputsCheckedBeforeTheyAreBound(t *testing.T)
 
 func TestNothingIsMadeInADevOfTheHost(t *testing.T) {
 	for _, m := range []specs.Mount{{Destination: "/dev", Type: "bind", Source: "/dev"}, {Destination: "dev/", Source: "/dev", Options: []string{"rbind", "ro"}}} {
-		p := mustBuild(t, box(m), Facts{UserNS: true})
+		p := mustBuild(t, box(m), Facts{UserNS: true, Mapped: true})
 		if calls := p.calls("devices"); len(calls) != 0 || len(p.Inputs) != 2 {
 			t.Errorf("%d inputs, %q", len(p.Inputs), calls)
 		}

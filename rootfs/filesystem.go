@@ -188,7 +188,7 @@ func (r *Root) copyUp(at plan.Pointer, from, mnt plan.Slot) {
 // sysfsMayFail reports whether the kernel may refuse a new sysfs: it shows the
 // network namespace, which must be the user namespace's own.
 func (r *Root) sysfsMayFail(m *specs.Mount) bool {
-	return m.Type == "sysfs" && r.facts.UserNS && !r.facts.NewNetNS
+	return m.Type == "sysfs" && r.facts.Mapped && !r.facts.NewNetNS
 }
 
 // hostSysfs fills the empty slot mnt with the host's tree. DEFENCE

@@ -104,8 +104,8 @@ func mapped(p *built, source string) string {
 }
 
 func TestTheIDMappingIsTheMountsOwnOrTheContainers(t *testing.T) {
-	users := Facts{UserNS: true}
-	joined := Facts{UserNS: true, UserNSPath: "/proc/7/ns/user"}
+	users := Facts{UserNS: true, Mapped: true}
+	joined := Facts{UserNS: true, Mapped: true, UserNSPath: "/proc/7/ns/user"}
 	for _, c := range []struct {
 		name    string
 		facts   Facts
@@ -339,7 +339,7 @@ func TestHierarchiesOfV1AreNewMountsOrTheContainersOwnDirectories(t *testing.T) 
 	if len(p.Inputs) != 1 || count(calls, `fsopen "cgroup"`) != 2 {
 		t.Errorf("%d inputs, %d new mounts", len(p.Inputs), count(calls, `fsopen "cgroup"`))
 	}
-	for _, facts := range []Facts{v1(false), func() Facts { f := v1(true); f.UserNS = true; return f }()} {
+	for _, facts := range []Facts{v1(false), func() Facts { f := v1(true); f.UserNS, f.Mapped = true, true; return f }()} {
 		p = mustBuild(t, box(sys, group, specs.Mount{Destination: "/again", Type: "cgroup"}), facts)
 		var paths []string
 		for i, in := range p.Inputs {

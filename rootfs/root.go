@@ -21,7 +21,9 @@ type Facts struct {
 	Bundle       string // absolute; relative paths of config.json begin here
 	Unprivileged bool   // the runtime may clone no mount: the executor does
 	UserNS       bool   // the container has a user namespace of its own
-	CgroupNS     bool   // ... a cgroup namespace
+	Mapped       bool   // ... or the runtime is in one that is not the initial one
+	CgroupNS     bool   // the container has a cgroup namespace
+	Cgroupless   bool   // a host without hierarchies will do: the mount is empty
 	NoPivot      bool   // --no-pivot: chroot(2), for roots that pivot_root(2) refuses
 	Hierarchies  []Hierarchy
 	UserNSPath   string         // of a user namespace that is joined; "" of a new one
