@@ -100,7 +100,11 @@ func readDocument(path string) ([]byte, error) {
 	if err == unix.ENOENT {
 		return nil, &plan.Error{Err: noDocument(filepath.Base(path))}
 	} else if err != nil {
-		return nil, &plan.Error{Op: "open " + path, Err: err}
+		e := &plan.Error{Op: "open " + path, Err: err}
+		if err == unix.EACCES {
+			e.Hint = newWalker(&specs.Linux{}).stopped(path)
+		}
+		return nil, e
 	}
 	defer unix.Close(fd)
 

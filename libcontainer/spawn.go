@@ -238,7 +238,7 @@ func (s *spawn) next() error {
 	}
 	switch r.Kind {
 	case nsenter.RecordFail:
-		return stepError(&s.compiled.Plan, &r)
+		return s.stepError(&r)
 	case nsenter.RecordFork:
 		return s.adopt(r)
 	case nsenter.RecordListen:
@@ -342,7 +342,7 @@ func (s *spawn) finish(hooks func() error) error {
 	if err != nil {
 		return err
 	}
-	return stepError(&s.compiled.Plan, &r)
+	return s.stepError(&r)
 }
 
 // failed explains an error that comes of the executor's end by the record it
@@ -357,7 +357,7 @@ func (s *spawn) failed(err error) error {
 			return err
 		}
 		if r.Kind == nsenter.RecordFail {
-			return stepError(&s.compiled.Plan, &r)
+			return s.stepError(&r)
 		}
 	}
 }

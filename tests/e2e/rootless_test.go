@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -184,4 +185,41 @@ func TestTheRootlessSpecRuns(t *testing.T) {
 	if out := b.RunOK(); !strings.HasPrefix(out, "uid=0") {
 		t.Errorf("%s", out)
 	}
+}
+
+func TestADirectoryThatMayNotBeSearchedIsNamed(t *testing.T) {
+	closed := func(t *testing.T, dir string) {
+		t.Helper()
+		if err := errors.Join(os.Chown(dir, 0, 0), os.Chmod(dir, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(dir, 0o755) })
+	}
+	says := func(t *testing.T, b *bundle.Bundle, field, dir string, uid int) {
+		t.Helper()
+		want := fmt.Sprintf("  hint: %s (mode 0700, owner 0:0) lacks x for uid %d\n", dir, uid)
+		if r := b.Run(); r.Status != 1 || !strings.Contains(r.Stderr, field) || !strings.HasSuffix(r.Stderr, want) {
+			t.Errorf("status %d: %swant %s", r.Status, r.Stderr, want)
+		}
+	}
+	t.Run("of the root, for the container's root", func(t *testing.T) {
+		b := bundle.New(t, bundle.Args("true"), bundle.UserNamespace(100000))
+		closed(t, b.Rootfs())
+		says(t, b, "config.json#/mounts/0/destination: ", b.Rootfs(), 100000)
+	})
+	t.Run("of the bundle, for a user", func(t *testing.T) {
+		b := rootless(t, bundle.Args("true"))
+		closed(t, b.Dir)
+		says(t, b, "open "+b.Dir+"/config.json: permission denied", b.Dir, bundle.User)
+	})
+	t.Run("of a volume, for a user", func(t *testing.T) {
+		b := bundle.New(t)
+		dir := b.Volume("closed")
+		user := rootless(t, bundle.Args("true"), bundle.Mount("/m", "bind", dir+"/in", "bind"))
+		if err := os.Mkdir(dir+"/in", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		closed(t, dir)
+		says(t, user, "config.json#/mounts/7/source: open_tree ", dir, bundle.User)
+	})
 }
