@@ -315,14 +315,11 @@ func compileSysctl(b *plan.Builder, sysctl map[string]string, n *namespaces) {
 		return
 	}
 	var proc plan.Slot
-	if n.all&unix.CLONE_NEWUSER != 0 && n.fresh&unix.CLONE_NEWPID == 0 {
-		// A user namespace mounts proc of its own pid namespaces only. The
-		// host's is still in sight, out of an image's reach.
-		proc = b.Slot()
-		b.Openat2(at, plan.Cwd, "/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, unix.RESOLVE_NO_SYMLINKS, proc)
-		b.Check(at, proc, unix.S_IFDIR, 0, unix.PROC_SUPER_MAGIC)
-	} else {
+	own := n.all&unix.CLONE_NEWUSER == 0 || n.fresh&unix.CLONE_NEWPID != 0
+	if own {
 		proc = compileProcfs(b, at)
+	} else { // a user namespace mounts proc of its own pid namespaces only
+		proc = hostProcfs(b, at)
 	}
 	for _, key := range sortedKeys(sysctl) {
 		file, _ := sysctlPath(key) // validated
@@ -333,11 +330,33 @@ func compileSysctl(b *plan.Builder, sysctl map[string]string, n *namespaces) {
 			continue
 		}
 		fd, at := b.Slot(), at.Field(key)
-		b.Openat2(at, proc, "sys/"+file, unix.O_WRONLY|unix.O_CLOEXEC, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV, fd)
+		open := func(proc plan.Slot) {
+			b.Openat2(at, proc, "sys/"+file, unix.O_WRONLY|unix.O_CLOEXEC, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV, fd)
+		}
+		if open(proc); own {
+			// AppArmor takes a path of a mount that is nowhere for one below "/": a
+			// profile that the runtime itself is under may refuse it.
+			b.Tolerate("EACCES")
+			var host plan.Slot
+			b.Unless(fd, func() {
+				host = hostProcfs(b, at)
+				open(host)
+			})
+			b.Done(at, host)
+		}
 		b.Write(at, fd, []byte(sysctl[key]))
 		b.Done(at, fd)
 	}
 	b.Done(at, proc)
+}
+
+// hostProcfs opens the host's /proc, which before pivot_root is still in sight
+// and out of an image's reach.
+func hostProcfs(b *plan.Builder, at plan.Pointer) plan.Slot {
+	proc := b.Slot()
+	b.Openat2(at, plan.Cwd, "/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, unix.RESOLVE_NO_SYMLINKS, proc)
+	b.Check(at, proc, unix.S_IFDIR, 0, unix.PROC_SUPER_MAGIC)
+	return proc
 }
 
 // preserve adds the descriptors 3 to 2+n that the caller hands on.

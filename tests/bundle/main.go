@@ -141,3 +141,10 @@ func NeedCorten(t testing.TB) {
 		t.Skip("CORTEN names a peer, which does not have this")
 	}
 }
+
+// NeedStrace skips a test of a fault that strace injects.
+func NeedStrace(t testing.TB) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("the package strace is missing")
+	}
+}

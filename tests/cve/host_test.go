@@ -22,9 +22,7 @@ import (
 //
 // cve: CVE-2026-84042, CVE-2019-14271
 func TestCVE_2026_84042_NothingOfTheImageRunsBeforeThePayload(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("the package strace is missing")
-	}
+	bundle.NeedStrace(t)
 	b := bundle.New(t, bundle.Args("/bin/payload"), bundle.UserNamespace(100000), func(s *specs.Spec) {
 		s.Process.Env = append(s.Process.Env, "LD_PRELOAD=/evil.so", "LD_LIBRARY_PATH=/", "GCONV_PATH=/")
 	})

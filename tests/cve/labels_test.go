@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,13 +38,6 @@ func needsNoLabels(t *testing.T) {
 	}
 }
 
-func needsStrace(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("the package strace is missing")
-	}
-}
-
 // mapped is a user namespace, without the sysfs of which pretend covers a part.
 var mapped = []bundle.Edit{bundle.UserNamespace(100000), bundle.WithoutMount("/sys", "/sys/fs/cgroup")}
 
@@ -70,7 +62,7 @@ var asked = []struct {
 // cve: CVE-2019-16884, CVE-2025-52881, CVE-2025-62596
 func TestCVE_2019_16884_ALabelIsInForceOrThereIsNoContainer(t *testing.T) {
 	needsNoLabels(t)
-	needsStrace(t)
+	bundle.NeedStrace(t)
 	for _, a := range asked {
 		ok := fmt.Sprintf("write:retval=%d", len(a.write))
 		for name, c := range map[string]struct {
@@ -136,7 +128,7 @@ func straced(t *testing.T, b *bundle.Bundle, field string, paths, inject []strin
 // cve: CVE-2019-16884, CVE-2025-52881, CVE-2015-1334
 func TestCVE_2015_1334_LabelsAreWrittenThroughAProcfsOfTheirOwn(t *testing.T) {
 	needsNoLabels(t)
-	needsStrace(t)
+	bundle.NeedStrace(t)
 	for _, a := range asked {
 		for _, userNS := range []bool{false, true} {
 			edits := []bundle.Edit{bundle.Probe("pause"), a.edit}

@@ -18,7 +18,7 @@ import (
 //
 // spec: process.noNewPrivileges
 func TestYouki_NothingStartsWithoutTheNoNewPrivilegesAskedFor(t *testing.T) {
-	needsStrace(t)
+	bundle.NeedStrace(t)
 	b := bundle.New(t, bundle.Shell("echo ran"), func(s *specs.Spec) { s.Process.NoNewPrivileges = true })
 	out := filepath.Join(b.Home, "trace")
 	run := func(words ...string) bundle.Result {

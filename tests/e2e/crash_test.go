@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -38,9 +37,7 @@ func killedAt(t *testing.T, b *bundle.Bundle, calls string, n int) bool {
 
 func TestDeleteForceCleansUpAfterCreateWasKilledAtACall(t *testing.T) {
 	bundle.NeedCorten(t)
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("the package strace is missing")
-	}
+	bundle.NeedStrace(t)
 	points := 0
 	for _, c := range []struct {
 		calls string

@@ -278,9 +278,7 @@ func TestANetworkDeviceThatCannotBeMovedIsNamed(t *testing.T) {
 // The kernel destroys a veth with its namespace: a runtime that is killed must
 // have kept that, for delete to find the device.
 func TestNetworkDevicesComeBackAfterCreateWasKilled(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("the package strace is missing")
-	}
+	bundle.NeedStrace(t)
 	moved, points := 0, 0
 	for _, c := range []struct {
 		calls string
@@ -313,9 +311,7 @@ func TestNetworkDevicesComeBackAfterCreateWasKilled(t *testing.T) {
 
 // Undo may be killed as well, anywhere, and be run again.
 func TestNetworkDevicesComeBackThoughDeleteWasKilledToo(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("the package strace is missing")
-	}
+	bundle.NeedStrace(t)
 	points := 0
 	for at := 2; at <= 16; at += 2 {
 		n := newNetwork(t, twoDevices)
@@ -337,9 +333,7 @@ func TestNetworkDevicesComeBackThoughDeleteWasKilledToo(t *testing.T) {
 }
 
 func TestADeleteInAnotherNetworkNamespaceTakesNoDevice(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("the package strace is missing")
-	}
+	bundle.NeedStrace(t)
 	n := newNetwork(t, twoDevices)
 	other := newNetwork(t, "link set lo up")
 	b := bundle.New(t, bundle.Probe("pause"), netDevices("ifb7", ""))

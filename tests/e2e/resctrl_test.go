@@ -18,9 +18,7 @@ import (
 func rdt(t *testing.T, rdt specs.LinuxIntelRdt, edits ...bundle.Edit) (*bundle.Resctrl, *bundle.Bundle) {
 	t.Helper()
 	bundle.NeedCorten(t)
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("the package strace is missing")
-	}
+	bundle.NeedStrace(t)
 	r := bundle.NewResctrl(t)
 	return r, bundle.New(t, append([]bundle.Edit{bundle.Probe("pause"), func(s *specs.Spec) { s.Linux.IntelRdt = &rdt }}, edits...)...)
 }

@@ -63,6 +63,27 @@ func TestSysctlsOfTheContainersNamespacesAreSet(t *testing.T) {
 	}
 }
 
+// What AppArmor does to a runtime in a container of its own: a path of a mount
+// that is nowhere is refused, that of the host's /proc is not.
+//
+// spec: linux.sysctl
+func TestSysctlsGoThroughTheHostsProcWhereItsOwnIsRefused(t *testing.T) {
+	bundle.NeedStrace(t)
+	for first, refused := range map[string]string{"1": "", "1..2": "config.json#/linux/sysctl/net.ipv4.ip_forward: openat2 s"} {
+		b := bundle.New(t, bundle.Shell("cat /proc/sys/net/ipv4/ip_forward"), func(s *specs.Spec) {
+			s.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1"}
+		})
+		out := b.Home + "/trace"
+		r := b.CortenWith(bundle.Options{Wrap: []string{"strace", "-f", "-o", out, "-P", "sys/net/ipv4/ip_forward", "-e", "inject=openat2:error=EACCES:when=" + first}}, "run", "--bundle", b.Dir, b.ID)
+		if refused == "" && (r.Status != 0 || r.Stdout != "1\n") || refused != "" && (r.Status != 1 || !strings.Contains(r.Stderr, refused)) {
+			t.Errorf("refused %s: status %d: %s%s", first, r.Status, r.Stdout, r.Stderr)
+		}
+		if text := b.Text(out); strings.Count(text, "(INJECTED)") == 0 {
+			t.Errorf("nothing was refused:\n%s", text)
+		}
+	}
+}
+
 func TestSysctlsOfAJoinedNamespaceAreSet(t *testing.T) {
 	pid := holder(t, "--net", "--ipc", "--uts")
 	path := func(link string) string { return fmt.Sprintf("/proc/%d/ns/%s", pid, link) }
