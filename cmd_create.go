@@ -30,7 +30,9 @@ func createCommand() *cli.Command {
 func createFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` of config.json (default: the current one)"},
+		&cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: "take the configuration from `FILE` (default: config.json of the bundle)"},
 		&cli.StringFlag{Name: "console-socket", Usage: "unix `SOCKET` to send the master of the container's terminal to"},
+		&cli.StringFlag{Name: "pidfd-socket", Usage: "unix `SOCKET` to send a pidfd of the payload to"},
 		&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write the payload's pid to, digits only"},
 		&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors on, from 3 (after those of $LISTEN_FDS)"},
 		&cli.BoolFlag{Name: "no-pivot", Usage: "use MS_MOVE and chroot instead of pivot_root, for a rootfs on a ramdisk"},
@@ -46,9 +48,11 @@ func createOptions(c *cli.Context) (o libcontainer.CreateOptions, err error) {
 	}
 	o = libcontainer.CreateOptions{
 		ID: args[0], Bundle: c.String("bundle"), PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
+		Config: c.String("config"), PidfdSocket: c.String("pidfd-socket"),
 		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"),
 	}
 	o.ListenNames, o.NotifySocket = os.Getenv("LISTEN_FDNAMES"), os.Getenv("NOTIFY_SOCKET")
-	o.PreserveFDs, o.ListenFDs, err = preserved(c)
+	o.ListenFDs = listening()
+	o.PreserveFDs, err = preserved(c, o.ListenFDs)
 	return o, err
 }

@@ -11,13 +11,15 @@ func deleteCommand() *cli.Command {
 			"container is killed first, and 0 also says that it was not there.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill it if it lives, whatever is left of it"},
+			&cli.BoolFlag{Name: "regex", Aliases: []string{"r"}, Usage: "ID is an extended regular expression: all containers it matches"},
 		},
 		Action: func(c *cli.Context) error {
 			args, err := operands(c, 1, false)
 			if err != nil {
 				return err
 			}
-			return newRuntime(c).Delete(args[0], c.Bool("force"))
+			r := newRuntime(c)
+			return forEach(c, r, args[0], func(id string) error { return r.Delete(id, c.Bool("force")) })
 		},
 	}
 }

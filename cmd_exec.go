@@ -15,7 +15,7 @@ func execCommand() *cli.Command {
 	return &cli.Command{
 		Name: "exec", Usage: "run another process in ID", ArgsUsage: "ID COMMAND [ARGUMENT...]",
 		Description: "Options stand before ID; what follows it is the command's. Without --process\n" +
-			"the process is like the container's own. Exit status: the process's, 128+n when\n" +
+			"the process is like the container's own, as the bundle has it now. Exit status: the process's, 128+n when\n" +
 			"signal n ended it; 255 when corten failed; with --detach 0 once it runs.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "take the process section from `FILE`"},
@@ -31,7 +31,10 @@ func execCommand() *cli.Command {
 			&cli.StringFlag{Name: "process-label", Usage: "give it the SELinux `LABEL`"},
 			&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write its pid to, digits only"},
 			&cli.StringFlag{Name: "console-socket", Usage: "unix `SOCKET` to send the master of its terminal to"},
+			&cli.StringFlag{Name: "pidfd-socket", Usage: "unix `SOCKET` to send a pidfd of it to"},
 			&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors on, from 3"},
+			&cli.GenericFlag{Name: "cgroup", Value: new(list), Usage: "enter the cgroup `[CONTROLLERS:]PATH` below the container's"},
+			&cli.BoolFlag{Name: "kill-with-parent", Usage: "it is killed when corten is"},
 			&cli.BoolFlag{Name: "ignore-paused", Usage: "also in a paused container, where it waits"},
 		},
 		Action: func(c *cli.Context) error {
@@ -57,7 +60,11 @@ func execOptions(c *cli.Context) (o libcontainer.ExecOptions, err error) {
 		ID: args[0], Args: args[1:], Env: listOf(c, "env"), Caps: listOf(c, "cap"), Cwd: c.String("cwd"), User: c.String("user"),
 		TTY: c.Bool("tty"), NoNewPrivs: c.Bool("no-new-privs"), Detach: c.Bool("detach"), IgnorePaused: c.Bool("ignore-paused"),
 		AppArmorProfile: c.String("apparmor"), SELinuxLabel: c.String("process-label"),
-		PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
+		PIDFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"), PidfdSocket: c.String("pidfd-socket"),
+		Cgroups: listOf(c, "cgroup"), KillWithParent: c.Bool("kill-with-parent"),
+	}
+	if o.Detach && o.KillWithParent {
+		return o, &misuse{"exec", errors.New("--kill-with-parent is for a process that corten waits for, not with --detach")}
 	}
 	for _, text := range listOf(c, "additional-gids") {
 		gid, err := strconv.ParseUint(text, 10, 32)
@@ -73,8 +80,7 @@ func execOptions(c *cli.Context) (o libcontainer.ExecOptions, err error) {
 	} else if len(o.Args) == 0 {
 		return o, &misuse{"exec", errors.New("exec takes a command after the id, or --process")}
 	}
-	// Sockets of a service manager belong to the container's own process.
-	all, listen, err := preserved(c)
-	o.PreserveFDs = all - listen
+	// Sockets of a service manager are the container's own process's.
+	o.PreserveFDs, err = preserved(c, 0)
 	return o, err
 }

@@ -25,7 +25,7 @@ func planCommand() *cli.Command {
 				return &misuse{"plan", errors.New("plan takes at most one argument ([ID])")}
 			}
 			view, err := newRuntime(c).Plan(libcontainer.CreateOptions{
-				ID: args.First(), Bundle: c.String("bundle"), ConsoleSocket: c.String("console-socket"), PreserveFDs: c.Int("preserve-fds"),
+				ID: args.First(), Bundle: c.String("bundle"), Config: c.String("config"), ConsoleSocket: c.String("console-socket"), PreserveFDs: c.Int("preserve-fds"),
 				NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"), Init: c.Bool("init"),
 			})
 			if err != nil {

@@ -42,21 +42,26 @@ func ended(status int, err error) error {
 	return err
 }
 
-// preserved is how many descriptors from 3 on the payload gets: the listen
-// sockets that a service manager handed to corten (sd_listen_fds(3)), then
-// those of --preserve-fds. All must be open.
-func preserved(c *cli.Context) (all, listen int, err error) {
+// listening is how many listen sockets a service manager has handed to corten
+// (sd_listen_fds(3)).
+func listening() (n int) {
+	if os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) {
+		n, _ = digits(os.Getenv("LISTEN_FDS"))
+	}
+	return n
+}
+
+// preserved is how many descriptors from 3 on the payload gets: listen sockets,
+// then those of --preserve-fds. All must be open.
+func preserved(c *cli.Context, listen int) (all int, err error) {
 	extra := c.Int("preserve-fds")
 	if extra < 0 {
-		return 0, 0, errors.New("--preserve-fds " + strconv.Itoa(extra) + " is negative")
-	}
-	if os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) {
-		listen, _ = digits(os.Getenv("LISTEN_FDS"))
+		return 0, errors.New("--preserve-fds " + strconv.Itoa(extra) + " is negative")
 	}
 	for fd := 3; fd < 3+listen+extra; fd++ {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
-			return 0, 0, errors.New("descriptor " + strconv.Itoa(fd) + ", to be passed on, is not open")
+			return 0, errors.New("descriptor " + strconv.Itoa(fd) + ", to be passed on, is not open")
 		}
 	}
-	return listen + extra, listen, nil
+	return listen + extra, nil
 }

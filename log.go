@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -29,10 +30,11 @@ func (e execError) Unwrap() error { return e.error }
 // take more than one object on failure for none (features.md §2.6), so warnings
 // wait until the command has gone well.
 type logger struct {
-	out     *os.File // where the plain text goes
-	path    string   // --log; "": out
+	out     *os.File  // where the plain text goes
+	log     io.Writer // of --log; nil: out
 	json    bool
-	debug   bool
+	debug   bool // warnings at once, and shown
+	quiet   bool // no warnings
 	waiting []string
 }
 
@@ -55,7 +57,7 @@ func (l *logger) fail(err error) int {
 		text += "  hint: " + report.Hint + "\n"
 	}
 	switch {
-	case l.path != "":
+	case l.log != nil:
 		if err := l.write(report); err != nil {
 			text += "corten: --log: " + err.Error() + "\n"
 		}
@@ -71,6 +73,9 @@ func (l *logger) fail(err error) int {
 
 // warn keeps a warning for flush.
 func (l *logger) warn(format string, args ...any) {
+	if l.quiet {
+		return
+	}
 	l.waiting = append(l.waiting, fmt.Sprintf(format, args...))
 	if l.debug {
 		l.flush()
@@ -83,7 +88,7 @@ func (l *logger) flush() {
 	for _, text := range l.waiting {
 		warning := line{Level: "warning", Msg: text}
 		switch {
-		case l.path != "":
+		case l.log != nil:
 			_ = l.write(warning)
 		case l.debug && l.json:
 			_, _ = l.out.WriteString(warning.encode(true))
@@ -94,14 +99,12 @@ func (l *logger) flush() {
 	l.waiting = nil
 }
 
-// write appends a line to the log file.
+// write adds a line to the log.
 func (l *logger) write(entry line) error {
-	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_SYNC, 0o644)
-	if err != nil {
-		return err
+	if j, ok := l.log.(*journal); ok {
+		return j.send(&entry)
 	}
-	defer f.Close()
-	_, err = f.WriteString(entry.encode(l.json))
+	_, err := io.WriteString(l.log, entry.encode(l.json))
 	return err
 }
 

@@ -120,7 +120,9 @@ func dispatch(words []string, log *logger) error {
 	case rest[0] == "help":
 		return help(rest[len(rest)-1])
 	}
-	if err := configure(c, log); err != nil {
+	if err := configure(c, log); err != nil && rest[0] == "exec" {
+		return execError{err}
+	} else if err != nil {
 		return err
 	}
 	for _, known := range commands {
@@ -145,13 +147,27 @@ func dispatch(words []string, log *logger) error {
 
 // configure sets the log up and refuses impossible global options.
 func configure(c *cli.Context, log *logger) error {
-	log.path, log.debug = c.String("log"), c.Bool("debug")
+	if log.debug = c.Bool("debug"); !log.debug {
+		if err := log.setLevel(c.String("log-level")); err != nil {
+			return err
+		}
+	}
 	switch format := c.String("log-format"); format {
 	case "text":
 	case "json":
 		log.json = true
 	default:
 		return errors.New("invalid log-format: " + format)
+	}
+	if name := c.String("log"); name != "" {
+		if err := log.open(name); err != nil {
+			return err
+		}
+	}
+	switch c.String("cgroup-manager") {
+	case "", "cgroupfs", "systemd", "disabled":
+	default:
+		return errors.New("--cgroup-manager takes cgroupfs, systemd or disabled, not " + quote(c.String("cgroup-manager")))
 	}
 	switch c.String("rootless") {
 	case "true", "false", "auto":
@@ -171,10 +187,12 @@ var runtimeLog func(format string, args ...any)
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "root", Value: defaultRoot(), DefaultText: systemRoot, Usage: "`DIR` of the containers' state"},
-		&cli.StringFlag{Name: "log", Usage: "append log lines to `FILE` (default: stderr)"},
+		&cli.StringFlag{Name: "log", Usage: "append log lines to `FILE`, or journald:ID (stderr)"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "format of log lines: `text|json`"},
+		&cli.StringFlag{Name: "log-level", Value: "warning", Usage: "least `LEVEL` logged: error, warning or debug"},
 		&cli.BoolFlag{Name: "debug", Usage: "log warnings at once, even before a failure"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroup: cgroupsPath is slice:prefix:id"},
+		&cli.StringFlag{Name: "cgroup-manager", Usage: "the `MANAGER` is cgroupfs, systemd or disabled"},
 		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "whether limits may be left out: `true|false|auto`"},
 		&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"},
 	}
@@ -192,7 +210,9 @@ func newRuntime(c *cli.Context) *libcontainer.Runtime {
 	if abs, err := filepath.Abs(root); err == nil {
 		root = abs
 	}
-	return &libcontainer.Runtime{Root: root, SystemdCgroup: c.Bool("systemd-cgroup"), Rootless: c.String("rootless"), Log: runtimeLog}
+	manager := c.String("cgroup-manager")
+	return &libcontainer.Runtime{Root: root, SystemdCgroup: manager == "systemd" || manager == "" && c.Bool("systemd-cgroup"),
+		NoCgroups: manager == "disabled", Rootless: c.String("rootless"), Log: runtimeLog}
 }
 
 const systemRoot = "/run/corten"

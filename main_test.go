@@ -109,6 +109,13 @@ func TestFailures(t *testing.T) {
 		{"frobnicate", "no such command: frobnicate", 1},
 		{"--log-format xml list", "invalid log-format: xml", 1},
 		{"--rootless maybe list", `--rootless takes true, false or auto, not "maybe"`, 1},
+		{"--log /nosuch/log state nosuch", "--log: open /nosuch/log: no such file or directory", 1},
+		{"--log /nosuch/log exec nosuch true", "--log: open /nosuch/log: no such file or directory", 255},
+		{"--log journald: state nosuch", "--log: journald: takes an identifier, as in journald:ID", 1},
+		{"--log-level loud list", `--log-level takes error, warning or debug, not "loud"`, 1},
+		{"--cgroup-manager mine list", `--cgroup-manager takes cgroupfs, systemd or disabled, not "mine"`, 1},
+		{"kill --regex (", "error parsing regexp: missing closing ): `(`", 1},
+		{"exec -d --kill-with-parent nosuch true", "--kill-with-parent is for a process that corten waits for, not with --detach", 255},
 		{"--root / list", "--root / is not a directory of containers", 1},
 		{"--nosuch list", "flag provided but not defined: -nosuch", 1},
 	} {
@@ -149,9 +156,9 @@ func TestFailureIsOneLineInTheLogAndTheSameOnStderr(t *testing.T) {
 	if text, _ = os.ReadFile(log); !strings.HasSuffix(string(text), "level=error msg=\"container does not exist\" code=\"container_not_exist\"\n") {
 		t.Errorf("log %q", text)
 	}
-	_, stderr, _ = outcome(t, corten(t, "--log", "/nosuch/log", "state", "nosuch"))
-	if !strings.HasPrefix(stderr, "corten: container does not exist\ncorten: --log: ") {
-		t.Errorf("with a bad log, stderr %q", stderr)
+	_, _, _ = outcome(t, corten(t, "--log", "file:"+log+".2", "state", "nosuch"))
+	if text, _ = os.ReadFile(log + ".2"); !strings.Contains(string(text), "container does not exist") {
+		t.Errorf("log of file:PATH %q", text)
 	}
 }
 

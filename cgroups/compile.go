@@ -301,6 +301,9 @@ func limits(controller string, v2 bool, r *specs.LinuxResources) []limit {
 
 // offers is the hint of a missing controller.
 func (h *Host) offers() string {
+	if h.Disabled {
+		return "--cgroup-manager=disabled leaves the container in the caller's cgroup, without limits of its own"
+	}
 	if h.Mode == None {
 		return "no cgroup hierarchy is mounted at " + mountpoint + "; " + without
 	}

@@ -114,7 +114,7 @@ func (p *Plan) compileDevices(at plan.Pointer, rules []specs.LinuxDeviceCgroup, 
 		dir, v2 = p.Into, true
 	}
 	switch {
-	case dir < 0 && (h.Rootless || h.Mode == None && len(rules) == 0):
+	case dir < 0 && (h.Rootless || h.Disabled || h.Mode == None && len(rules) == 0):
 		return nil
 	case dir < 0:
 		return &plan.Error{At: at, Err: errors.New("cgroup controller devices is not available"), Hint: h.offers()}

@@ -20,6 +20,7 @@ import (
 type Runtime struct {
 	Root          string // directory of all containers' state
 	SystemdCgroup bool
+	NoCgroups     bool   // containers stay in the caller's cgroup
 	Rootless      string // "true", "false" or "auto"
 	Log           func(format string, args ...any)
 }
@@ -125,22 +126,30 @@ func (r *Runtime) State(id string) (*State, error) {
 	return c.state()
 }
 
-// List describes all containers, sorted by id. A directory that holds none is
-// passed over.
-func (r *Runtime) List() ([]State, error) {
+// IDs are those of all containers, sorted, and of what is left of others.
+func (r *Runtime) IDs() (ids []string, err error) {
 	entries, err := os.ReadDir(r.Root)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, err
+}
+
+// List describes all containers, sorted by id. A directory that holds none is
+// passed over.
+func (r *Runtime) List() ([]State, error) {
+	ids, err := r.IDs()
 	if err != nil {
 		return nil, err
 	}
 	var all []State
-	for _, e := range entries {
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		if s, err := r.State(e.Name()); err == nil {
+	for _, id := range ids {
+		if s, err := r.State(id); err == nil {
 			all = append(all, *s)
 		}
 	}

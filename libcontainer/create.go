@@ -22,7 +22,9 @@ import (
 // CreateOptions are those of create and run.
 type CreateOptions struct {
 	ID, Bundle             string
+	Config                 string // file in place of the bundle's config.json; "": that
 	PIDFile, ConsoleSocket string
+	PidfdSocket            string // where a pidfd of the payload is sent; "": nowhere
 	PreserveFDs            int    // all that are handed on, from 3
 	ListenFDs              int    // how many of them are sockets of a service manager
 	ListenNames            string // its $LISTEN_FDNAMES
@@ -51,9 +53,16 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	if o.NotifySocket != "" {
 		o.notify = path.Join(r.Root, o.ID, notifyDir)
 	}
-	config, err := Load(path.Join(bundle, "config.json"))
+	file := path.Join(bundle, configFile)
+	if o.Config != "" {
+		if file, err = filepath.Abs(o.Config); err != nil {
+			return nil, nil, err
+		}
+		o.Config = file // for exec, which has another working directory
+	}
+	config, err := Load(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, errors.New("JSON specification file config.json not found in " + bundle)
+		return nil, nil, errors.New("JSON specification file " + path.Base(file) + " not found in " + path.Dir(file))
 	}
 	if err != nil {
 		return nil, nil, err
@@ -169,7 +178,7 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 	if err := flock(c.dir); err != nil {
 		return c, err
 	}
-	c.record = record{ID: o.ID, Bundle: o.Bundle, Rootfs: config.Root.Path, Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring, Idle: len(config.Process.Args) == 0}
+	c.record = record{ID: o.ID, Bundle: o.Bundle, Config: o.Config, Rootfs: config.Root.Path, Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring, Idle: len(config.Process.Args) == 0}
 	if !path.IsAbs(c.Rootfs) {
 		c.Rootfs = path.Join(o.Bundle, c.Rootfs)
 	}
@@ -208,11 +217,16 @@ func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher
 		return nil, nil, err
 	}
 	defer agent.close()
+	pidfds, err := dialPidfdReceivers(o.PidfdSocket, config.Annotations[pidfdReceiver])
+	if err != nil {
+		return nil, nil, err
+	}
+	defer pidfds.close()
 	c, err = r.begin(o, config, compiled)
 	if c == nil {
 		return nil, nil, err
 	}
-	s = &spawn{r: r, state: c, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
+	s = &spawn{pidfds: pidfds, r: r, state: c, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
 	if err == nil {
 		err = r.make(c, s, o)
 	}
@@ -268,6 +282,9 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 		return err
 	}
 	if err = s.finish(func() error { return s.before(o) }); err != nil {
+		return err
+	}
+	if err := s.pidfds.send("standard", s.executor.Pidfd); err != nil {
 		return err
 	}
 	if err := writePIDFile(o.PIDFile, c.PID); err != nil {

@@ -3,11 +3,10 @@
 package libcontainer
 
 import (
-	"cmp"
 	"errors"
+	"os"
 	"path"
 	"strconv"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -32,107 +31,13 @@ type ExecOptions struct {
 	AppArmorProfile, SELinuxLabel string
 
 	Detach, IgnorePaused   bool
+	KillWithParent         bool // the process ends when the runtime does
 	PIDFile, ConsoleSocket string
+	PidfdSocket            string   // where a pidfd of the process is sent; "": nowhere
+	Cgroups                []string // [CONTROLLER[,CONTROLLER]:]PATH below the container's cgroup
 	PreserveFDs            int
 
 	noNewKeyring bool // as the container was made
-}
-
-// process is the process section that exec runs.
-func (o *ExecOptions) process(config *Config) (*specs.Process, error) {
-	if o.Process != nil {
-		return o.Process, nil
-	}
-	if config.Process == nil {
-		return nil, errors.New("exec needs --process: the container's config.json has none")
-	}
-	p := *config.Process
-	p.Args, p.Terminal, p.ConsoleSize = o.Args, o.TTY, nil
-	p.Env = append(p.Env[:len(p.Env):len(p.Env)], o.Env...)
-	for _, e := range o.Env {
-		if strings.IndexByte(e, '=') <= 0 {
-			return nil, errors.New("--env " + strconv.Quote(e) + ": want NAME=value")
-		}
-	}
-	if len(o.Args) == 0 {
-		return nil, errors.New("exec needs a command or --process")
-	}
-	if o.Cwd != "" {
-		p.Cwd = o.Cwd
-	}
-	if !path.IsAbs(p.Cwd) {
-		return nil, errors.New("Cwd must be an absolute path") //nolint:staticcheck // runc's words
-	}
-	p.NoNewPrivileges = p.NoNewPrivileges || o.NoNewPrivs
-	p.ApparmorProfile = cmp.Or(o.AppArmorProfile, p.ApparmorProfile)
-	p.SelinuxLabel = cmp.Or(o.SELinuxLabel, p.SelinuxLabel)
-	if err := validateLinuxProcess(plan.At("/process"), &p); err != nil {
-		return nil, err
-	}
-	if err := o.user(&p.User); err != nil {
-		return nil, err
-	}
-	p.User.AdditionalGids = append(p.User.AdditionalGids[:len(p.User.AdditionalGids):len(p.User.AdditionalGids)], o.AdditionalGids...)
-	return &p, o.capabilities(&p)
-}
-
-// user reads uid[:gid]: whole numbers in base 10, no names, so that a passwd of
-// the image cannot change what they mean (CVE-2016-3697, CVE-2026-30892).
-func (o *ExecOptions) user(u *specs.User) error {
-	if o.User == "" {
-		return nil
-	}
-	uid, gid, hasGID := strings.Cut(o.User, ":")
-	var err error
-	if u.UID, err = parseID(uid); err == nil && hasGID {
-		u.GID, err = parseID(gid)
-	}
-	if err != nil {
-		return errors.New("--user " + strconv.Quote(o.User) + ": want uid[:gid], numbers below 4294967295")
-	}
-	return nil
-}
-
-func parseID(text string) (uint32, error) {
-	for _, c := range []byte(text) {
-		if c < '0' || c > '9' {
-			return 0, strconv.ErrSyntax
-		}
-	}
-	n, err := strconv.ParseUint(text, 10, 32)
-	if err == nil && n == 1<<32-1 {
-		err = strconv.ErrRange
-	}
-	return uint32(n), err
-}
-
-// capabilities adds --cap: to what the process may have and has, never to what
-// it may inherit, and so not to the ambient ones unless the config lets it
-// (CVE-2022-29162 and its family).
-func (o *ExecOptions) capabilities(p *specs.Process) error {
-	if len(o.Caps) == 0 {
-		return nil
-	}
-	c := specs.LinuxCapabilities{}
-	if p.Capabilities != nil {
-		c = *p.Capabilities
-	}
-	for _, name := range o.Caps {
-		if capabilityBit(name) == 0 {
-			return errors.New("--cap " + name + ": unknown capability")
-		}
-	}
-	add := func(list []string) []string { return append(list[:len(list):len(list)], o.Caps...) }
-	c.Bounding, c.Effective, c.Permitted = add(c.Bounding), add(c.Effective), add(c.Permitted)
-	for _, name := range o.Caps {
-		for _, inheritable := range c.Inheritable {
-			if name == inheritable {
-				c.Ambient = append(c.Ambient[:len(c.Ambient):len(c.Ambient)], name)
-			}
-		}
-	}
-	p.Capabilities = &c
-	return nil
 }
 
 // CompileExec turns a process into the plan that runs it in the container made
@@ -148,7 +53,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	n := named(config.Linux, host)
 	userNS := n.all&unix.CLONE_NEWUSER != 0
 	c.maps = n.maps(config.Linux)
-	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: n.mayGroup(host, config.Linux.GIDMappings)}
+	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: n.mayGroup(host, config.Linux.GIDMappings), tied: o.KillWithParent}
 	if err := p.readLabels(); err != nil {
 		return nil, err
 	}
@@ -261,7 +166,7 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	if err != nil {
 		return nil, err
 	}
-	process, err := o.process(config)
+	process, err := o.process(c.ownProcess)
 	if err != nil {
 		return nil, err
 	}
@@ -298,12 +203,27 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		return nil, err
 	}
 	defer agent.close()
-	s := &spawn{r: r, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups), ignorePaused: o.IgnorePaused}
+	pidfds, err := dialPidfdReceivers(o.PidfdSocket, "")
+	if err != nil {
+		return nil, err
+	}
+	defer pidfds.close()
+	s := &spawn{r: r, compiled: compiled, agent: agent, pidfds: pidfds, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups), ignorePaused: o.IgnorePaused}
 	if s.init, err = c.process(); err != nil {
 		return nil, err
 	}
 	defer unix.Close(s.init)
-	defer s.group.Close()
+	if len(o.Cgroups) > 0 {
+		whole := s.group
+		s.group, err = whole.Sub(o.Cgroups, host.Cgroups)
+		whole.Close()
+		if err != nil {
+			return nil, err
+		}
+	} else {
+		s.elsewhere = func() *cgroups.Cgroup { return c.whereabouts(s.group, host.Cgroups) }
+	}
+	defer func() { s.group.Close() }()
 	if err := s.openResctrl(); err != nil {
 		return nil, err
 	}
@@ -321,6 +241,9 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		err = s.finish(func() error { return nil })
 	}
 	if err == nil {
+		err = s.pidfds.send("setns", s.executor.Pidfd)
+	}
+	if err == nil {
 		err = writePIDFile(o.PIDFile, s.executor.PID)
 	}
 	if err != nil {
@@ -328,4 +251,14 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		return nil, err
 	}
 	return s, nil
+}
+
+// whereabouts is the cgroup below group that the container's first process is
+// in now: it may have moved, to manage those above itself.
+func (c *container) whereabouts(group *cgroups.Cgroup, host *cgroups.Host) *cgroups.Cgroup {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(c.PID) + "/cgroup")
+	if err != nil {
+		return nil
+	}
+	return group.Where(string(text), host)
 }

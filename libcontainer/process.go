@@ -26,6 +26,7 @@ type process struct {
 	manager   []string // what a service manager's variables become
 	userNS    bool
 	setgroups bool // to drop groups with
+	tied      bool // it ends when the runtime does
 	sets      capabilitySets
 	labels    labels
 }
@@ -230,7 +231,9 @@ func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
 	}
 	hooks() // under the filter, as runc has them
 	b.Signals(payload)
-	b.Prctl(payload, unix.PR_SET_PDEATHSIG, 0)
+	if !p.tied {
+		b.Prctl(payload, unix.PR_SET_PDEATHSIG, 0)
+	}
 	if reap {
 		b.Reap(plan.At("/annotations").Field(initAnnotation))
 	}

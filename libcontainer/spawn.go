@@ -26,11 +26,15 @@ type spawn struct {
 	gate     int // exec.fifo; -1 without one
 	init     int // pidfd of the container's first process, for exec; -1 else
 	group    *cgroups.Cgroup
-	resctrl  *os.File   // the mount of resctrl; nil: not asked for
-	state    *container // of create; nil in exec
-	agent    *agent     // of a filter that notifies; nil else
-	spec     *specs.Spec
-	process  *specs.Process
+	// elsewhere is where a process of the container may be when none may be in
+	// group: it has given controllers to those below. nil: group or nowhere.
+	elsewhere func() *cgroups.Cgroup
+	resctrl   *os.File   // the mount of resctrl; nil: not asked for
+	state     *container // of create; nil in exec
+	pidfds    pidfdReceivers
+	agent     *agent // of a filter that notifies; nil else
+	spec      *specs.Spec
+	process   *specs.Process
 
 	catcher *signals.Catcher // of a foreground container or exec; nil: none
 
@@ -129,39 +133,13 @@ func (s *spawn) start() (err error) {
 	if err != nil {
 		return err
 	}
-	group := -1
-	if s.group != nil && s.compiled.Cgroup.Into >= 0 {
-		group = s.group.FD()
-	}
 	if !s.process.Terminal && !s.compiled.waits(barrierUsers) {
 		giveStdio(&s.process.User, s.compiled.maps.users)
 	}
-	finish := func() error { return nil }
-	if group >= 0 {
-		finish = s.guard()
-	}
-	s.executor, err = nsenter.Start(nsenter.Options{Plan: bytes, Inputs: s.inputs, Stdio: [3]int{0, 1, 2},
-		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group})
-	if frozen := finish(); frozen != nil {
-		return frozen
-	}
-	if err != nil {
-		if why := starved(s.group, s.who()); why != nil {
-			return why
-		}
-		return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: err, Hint: cloneHint(err)}
+	if err := s.clone(bytes); err != nil {
+		return err
 	}
 	return s.failed(s.place())
-}
-
-func cloneHint(err error) string {
-	switch {
-	case errors.Is(err, unix.EPERM):
-		return "making these namespaces needs CAP_SYS_ADMIN, or a user namespace among them"
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
-		return "a limit on the number of namespaces is reached: see /proc/sys/user/max_*_namespaces"
-	}
-	return ""
 }
 
 // place does what is done by pid, before the executor goes on.

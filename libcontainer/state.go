@@ -36,6 +36,7 @@ type record struct {
 	StartTime uint64    `json:"startTime"` // of the process, in clock ticks since boot
 	BootID    string    `json:"bootId"`
 	Bundle    string    `json:"bundle"`
+	Config    string    `json:"config"` // create's --config; "": the bundle's
 	Rootfs    string    `json:"rootfs"`
 	Created   time.Time `json:"created"`
 	UID       int       `json:"uid"`     // of the caller
@@ -185,7 +186,7 @@ func (c *container) write() error {
 	var b bytes.Buffer
 	b.Grow(512)
 	b.WriteString(`{"version":` + strconv.Itoa(recordVersion) + `,"id":` + strconv.Quote(c.ID) + `,"pid":` + strconv.Itoa(c.PID) +
-		`,"startTime":` + strconv.FormatUint(c.StartTime, 10) + `,"bootId":` + quoteJSON(c.BootID) + `,"bundle":` + quoteJSON(c.Bundle) +
+		`,"startTime":` + strconv.FormatUint(c.StartTime, 10) + `,"bootId":` + quoteJSON(c.BootID) + `,"bundle":` + quoteJSON(c.Bundle) + `,"config":` + quoteJSON(c.Config) +
 		`,"rootfs":` + quoteJSON(c.Rootfs) + `,"created":"` + c.Created.Format(time.RFC3339Nano) + `","uid":` + strconv.Itoa(c.UID) + `,"cgroups":[`)
 	for i, dir := range c.Cgroups {
 		if i > 0 {

@@ -6,7 +6,7 @@ _corten() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--root) root=(--root "${COMP_WORDS[++i]}") ;;
-		--log | --log-format | --rootless) ((i++)) ;;
+		--log | --log-format | --log-level | --cgroup-manager | --rootless) ((i++)) ;;
 		-*) ;;
 		*)
 			verb=${COMP_WORDS[i]}
@@ -21,38 +21,45 @@ _corten() {
 	:--log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word") && return ;;
 	:--rootless) mapfile -t COMPREPLY < <(compgen -W "true false auto" -- "$word") && return ;;
 	create:-b | create:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	create:-f | create:--config) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	create:--console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	create:--pidfd-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	create:--pid-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	exec:-p | exec:--process) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	exec:--cwd) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
 	exec:--pid-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	exec:--console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	exec:--pidfd-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	list:-f | list:--format) mapfile -t COMPREPLY < <(compgen -W "table json" -- "$word") && return ;;
 	plan:-b | plan:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	plan:-f | plan:--config) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	plan:--console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	plan:--pidfd-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	plan:--pid-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	ps:-f | ps:--format) mapfile -t COMPREPLY < <(compgen -W "table json" -- "$word") && return ;;
 	run:-b | run:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	run:-f | run:--config) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	run:--console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	run:--pidfd-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	run:--pid-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	spec:-b | spec:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
 	update:-r | update:--resources) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	update:--cpu-idle) mapfile -t COMPREPLY < <(compgen -W "0 1" -- "$word") && return ;;
 	esac
 	case $verb in
-	"") words="create delete events exec features kill list pause plan ps resume run spec start state update --root --log --log-format --debug --systemd-cgroup --rootless --version --help" ;;
-	create) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
-	delete) words="--force --help" ;;
+	"") words="create delete events exec features kill list pause plan ps resume run spec start state update --root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help" ;;
+	create) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
+	delete) words="--force --regex --help" ;;
 	events) words="--stats --interval --all --help" ;;
-	exec) words="--process --tty --detach --user --additional-gids --cwd --env --cap --no-new-privs --apparmor --process-label --pid-file --console-socket --preserve-fds --ignore-paused --help" ;;
+	exec) words="--process --tty --detach --user --additional-gids --cwd --env --cap --no-new-privs --apparmor --process-label --pid-file --console-socket --pidfd-socket --preserve-fds --cgroup --kill-with-parent --ignore-paused --help" ;;
 	features) words="--help" ;;
-	kill) words="--all --help" ;;
+	kill) words="--all --regex --help" ;;
 	list) words="--format --quiet --help" ;;
 	pause) words="--help" ;;
-	plan) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --json --help" ;;
+	plan) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --json --help" ;;
 	ps) words="--format --help" ;;
 	resume) words="--help" ;;
-	run) words="--bundle --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --detach --keep --no-subreaper --init --help" ;;
+	run) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --detach --keep --no-subreaper --init --help" ;;
 	spec) words="--bundle --rootless --help" ;;
 	start) words="--help" ;;
 	state) words="--help" ;;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"corten/nsenter"
+	"corten/nsenter/plan"
+)
+
+// clone starts the executor, with the plan in bytes.
+func (s *spawn) clone(bytes []byte) (err error) {
+	group, finish := -1, func() error { return nil }
+	if s.group != nil && s.compiled.Cgroup.Into >= 0 {
+		if group = s.group.FD(); group >= 0 {
+			finish = s.guard()
+		}
+	}
+	s.executor, err = nsenter.Start(nsenter.Options{Plan: bytes, Inputs: s.inputs, Stdio: [3]int{0, 1, 2},
+		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group})
+	if frozen := finish(); frozen != nil {
+		return frozen
+	}
+	if err == nil {
+		return nil
+	}
+	if s.elsewhere != nil && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP)) {
+		// No process goes where controllers come from (cgroups(7), "no internal
+		// processes"): to where the container's first one has gone.
+		if other := s.elsewhere(); other != nil {
+			s.group.Close()
+			s.group, s.elsewhere = other, nil
+			return s.clone(bytes)
+		}
+	}
+	if why := starved(s.group, s.who()); why != nil {
+		return why
+	}
+	return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: err, Hint: cloneHint(err)}
+}
+
+func cloneHint(err error) string {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return "making these namespaces needs CAP_SYS_ADMIN, or a user namespace among them"
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
+		return "a limit on the number of namespaces is reached: see /proc/sys/user/max_*_namespaces"
+	}
+	return ""
+}
