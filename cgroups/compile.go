@@ -83,6 +83,9 @@ const (
 // controllers. A ".." never leads out of the mount.
 func Compile(spec *specs.Spec, id string, h *Host) (*Plan, error) {
 	at := plan.Pointer{}.Field("linux").Field("resources")
+	if h.Disabled {
+		h = &Host{Disabled: true, Rootless: h.Rootless}
+	}
 	p := &Plan{Into: -1, Controllers: h.Controllers, rootless: h.Rootless}
 	asked, r := "", &specs.LinuxResources{}
 	if spec.Linux != nil {

@@ -58,7 +58,7 @@ type Host struct {
 	Controllers []string    // of the v2 hierarchy, those its root offers
 	InUserNS    bool        // the runtime is in a user namespace that is not the initial one
 	Rootless    bool        // without privilege: a cgroup nobody asked for may be refused
-	Disabled    bool        // the caller wants none: there are no hierarchies
+	Disabled    bool        // the caller wants none for containers
 	Systemd     bool        // places containers, in units of theirs
 	Manager     string      // the cgroup of the user's systemd; "" for the system's
 }

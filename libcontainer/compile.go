@@ -376,6 +376,11 @@ func facts(spec *specs.Spec, o *CreateOptions, host *Host, cgroup *cgroups.Plan,
 	if n.joins(unix.CLONE_NEWUSER) {
 		f.UserNSPath = namespaceOf(spec.Linux, specs.UserNamespace).Path
 	}
+	if host.Cgroups.Disabled {
+		for _, h := range host.Cgroups.Hierarchies { // it sees the caller's
+			f.Hierarchies = append(f.Hierarchies, rootfs.Hierarchy{Mount: h.Mount, Controllers: h.Controllers, Name: h.Name, V2: h.V2, Cgroup: h.Dir()})
+		}
+	}
 	for _, dir := range cgroup.Dirs {
 		h := host.Cgroups.Hierarchies[dir.Hierarchy]
 		group := rootfs.Hierarchy{Mount: h.Mount, Controllers: h.Controllers, Name: h.Name, V2: h.V2, Cgroup: dir.Path}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -176,11 +177,11 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	if configErr != nil {
 		return configErr
 	}
-	if sig == syscall.SIGKILL && (all || !config.ownPIDs()) {
+	if len(c.Cgroups) > 0 && sig == syscall.SIGKILL && (all || !config.ownPIDs()) {
 		return group.Kill() // without a pid namespace, the others outlive the first
 	}
 	if all {
-		return signalAll(group, sig)
+		return c.signalAll(group, sig)
 	}
 	if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err == unix.ESRCH {
 		return ErrNotRunning
@@ -196,9 +197,9 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	return nil
 }
 
-// signalAll sends a signal to every process of the cgroup.
-func signalAll(group *cgroups.Cgroup, sig syscall.Signal) error {
-	pids, err := group.Procs()
+// signalAll sends a signal to every process of the container.
+func (c *container) signalAll(group *cgroups.Cgroup, sig syscall.Signal) error {
+	pids, err := c.processes(group)
 	if err != nil {
 		return err
 	}
@@ -271,7 +272,39 @@ func (r *Runtime) Processes(id string) ([]int, error) {
 		return nil, err
 	}
 	defer c.close()
-	pids, err := cgroups.Open(c.Cgroups).Procs()
+	pids, err := c.processes(cgroups.Open(c.Cgroups))
 	slices.Sort(pids)
 	return pids, err
+}
+
+// processes are those of the cgroup, or without one the relatives.
+func (c *container) processes(group *cgroups.Cgroup) ([]int, error) {
+	if len(c.Cgroups) == 0 {
+		return c.relatives(), nil
+	}
+	return group.Procs()
+}
+
+// relatives are the processes of the pid namespace that the first process is in,
+// if that is the container's own; else it alone. None if it has ended.
+func (c *container) relatives() (pids []int) {
+	pidfd, err := c.process()
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(pidfd)
+	config, err := c.config()
+	if err != nil || !config.ownPIDs() {
+		return []int{c.PID}
+	}
+	entries, _ := os.ReadDir("/proc")
+	own, _ := os.Readlink("/proc/" + strconv.Itoa(c.PID) + "/ns/pid")
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			if link, err := os.Readlink("/proc/" + e.Name() + "/ns/pid"); err == nil && link == own {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
 }

@@ -50,11 +50,10 @@ func (h *Host) may(capability uint) bool { return h.Capabilities>>capability&1 !
 func (r *Runtime) probe(config *Config) (*Host, error) {
 	h := &Host{EUID: os.Geteuid(), EGID: os.Getegid()}
 	var err error
-	if r.NoCgroups {
-		h.Cgroups = &cgroups.Host{Disabled: true}
-	} else if h.Cgroups, err = cgroups.Probe(); err != nil {
+	if h.Cgroups, err = cgroups.Probe(); err != nil {
 		return nil, err
 	}
+	h.Cgroups.Disabled = r.NoCgroups
 	if r.Rootless == "true" || r.Rootless == "false" {
 		h.Cgroups.Rootless = r.Rootless == "true"
 	}

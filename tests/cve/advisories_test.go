@@ -45,7 +45,6 @@ var owed = map[string]string{
 	"CVE-2026-94603": "restore",
 	"CVE-2020-5291":  "rootless",
 	"CVE-2026-41163": "rootless",
-	"runc#5351":      "exec --cgroup",
 }
 
 // TestEveryAdvisoryHasATest finds the ids in lines such as "cve: CVE-2019-5736"
