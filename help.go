@@ -43,7 +43,7 @@ func overview() string {
 	}
 	b.WriteString("\n")
 	writeFlags(&b, globalFlags(), 29)
-	b.WriteString("\nMore: corten COMMAND --help, corten(1)\n")
+	b.WriteString("More: corten COMMAND --help, corten(1)\n")
 	return b.String()
 }
 

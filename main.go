@@ -31,6 +31,7 @@ var commands = [...]struct {
 	name   string
 	define func() *cli.Command
 }{
+	{"check", checkCommand},
 	{"create", createCommand},
 	{"delete", deleteCommand},
 	{"events", eventsCommand},
@@ -198,15 +199,20 @@ func globalFlags() []cli.Flag {
 	}
 }
 
-// newRuntime is the runtime of the global options.
+// newRuntime is the runtime of the global options. A user's own root is made.
 func newRuntime(c *cli.Context) *libcontainer.Runtime {
-	root := c.String("root")
-	if !c.IsSet("root") && root != systemRoot {
+	if root := c.String("root"); !c.IsSet("root") && root != systemRoot {
 		// The sticky bit keeps systemd-tmpfiles from clearing it.
 		if os.MkdirAll(root, 0o700) == nil {
 			_ = os.Chmod(root, 0o700|os.ModeSticky)
 		}
 	}
+	return idleRuntime(c)
+}
+
+// idleRuntime is newRuntime for a command that makes nothing.
+func idleRuntime(c *cli.Context) *libcontainer.Runtime {
+	root := c.String("root")
 	if abs, err := filepath.Abs(root); err == nil {
 		root = abs
 	}

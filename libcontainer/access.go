@@ -83,15 +83,27 @@ func among(ids []specs.LinuxIDMapping, id uint32) bool {
 // stepError explains a failed step, for EACCES with the directory of the host
 // that is the cause.
 func (s *spawn) stepError(r *nsenter.Record) error {
-	err := stepError(&s.compiled.Plan, r)
+	p, r := s.rehearsal.original(&s.compiled.Plan, r)
+	err := stepError(p, r)
 	var e *plan.Error
-	if s.state == nil || !errors.As(err, &e) || e.Err != unix.EACCES || e.Hint != "" {
+	if s.rootfs() == "" || !errors.As(err, &e) || e.Err != unix.EACCES || e.Hint != "" {
 		return err
 	}
-	name := s.state.Rootfs
-	if step := &s.compiled.Plan.Steps[r.Step]; step.Op == plan.OpOpenTree {
+	name := s.rootfs()
+	if step := &p.Steps[r.Step]; step.Op == plan.OpOpenTree {
 		name = step.Args[1].(string)
 	}
 	e.Hint = newWalker(s.spec.Linux).stopped(name)
 	return err
+}
+
+// rootfs is the path of the container's root; "" in exec.
+func (s *spawn) rootfs() string {
+	switch {
+	case s.rehearsal != nil:
+		return s.rehearsal.rootfs
+	case s.state != nil:
+		return s.state.Rootfs
+	}
+	return ""
 }

@@ -35,30 +35,23 @@ type CreateOptions struct {
 	Detach, Keep, NoSubreaper, Init bool
 
 	gate    bool   // create: wait for start
-	explain bool   // plan: nothing is made
+	explain bool   // plan and check: nothing is made
+	dry     bool   // check: not even in the filter cache
 	notify  string // directory of the container's notify socket; "": none
 }
 
 // prepare reads and compiles. It has no side effect but in the filter cache.
 func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
-	bundle, err := filepath.Abs(o.Bundle)
+	file, err := o.locate()
 	if err != nil {
 		return nil, nil, err
 	}
-	o.Bundle = bundle
 	if o.NotifySocket != "" && !mayNotify(o.NotifySocket) {
 		r.warn("NOTIFY_SOCKET %q is neither a path nor an abstract name: ignored", o.NotifySocket)
 		o.NotifySocket = ""
 	}
 	if o.NotifySocket != "" {
 		o.notify = path.Join(r.Root, o.ID, notifyDir)
-	}
-	file := path.Join(bundle, configFile)
-	if o.Config != "" {
-		if file, err = filepath.Abs(o.Config); err != nil {
-			return nil, nil, err
-		}
-		o.Config = file // for exec, which has another working directory
 	}
 	config, err := Load(file)
 	if errors.Is(err, os.ErrNotExist) {
@@ -67,60 +60,81 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	compiled, err := r.compile(o, config)
+	return config, compiled, err
+}
+
+// locate makes the bundle's path absolute, and that of its config.json.
+func (o *CreateOptions) locate() (file string, err error) {
+	if o.Bundle, err = filepath.Abs(o.Bundle); err != nil || o.Config == "" {
+		return path.Join(o.Bundle, configFile), err
+	}
+	o.Config, err = filepath.Abs(o.Config) // for exec, which has another working directory
+	return o.Config, err
+}
+
+// compile asks the host what config needs to know of it, and makes the plan.
+func (r *Runtime) compile(o *CreateOptions, config *Config) (*Compiled, error) {
 	if config.Process == nil {
 		if !o.gate {
-			return nil, nil, errNoProcess
+			return nil, errNoProcess
 		}
 		config.Process = idle()
 	}
 	if !o.explain {
 		if err := terminalRules(config.Process, o.Detach || o.gate, o.ConsoleSocket); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	if err := checkRoot(config.Root.Path, o); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := checkHooks(config.Spec); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	host, err := r.probe(config)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := host.openJoined(config.Linux); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := host.devices(config.Linux); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := host.resctrl(config.Linux, o.ID); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	host.mounts(config, bundle)
-	if err := host.filter(config, path.Join(r.Root, ".cache/seccomp")); err != nil {
-		return nil, nil, err
+	host.mounts(config, o.Bundle)
+	if err := host.filter(config, r.filterCache(o)); err != nil {
+		return nil, err
 	}
 	host.probeLabels(config.Process)
 	compiled, err := Compile(config, o, host)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, w := range compiled.Warnings {
 		r.warn("%s", w)
 	}
-	return config, compiled, nil
+	return compiled, nil
+}
+
+// filterCache is where compiled seccomp profiles are kept; "": nowhere.
+func (r *Runtime) filterCache(o *CreateOptions) string {
+	if o.dry {
+		return ""
+	}
+	return path.Join(r.Root, ".cache/seccomp")
 }
 
 // checkRoot wants a directory where the root is (runtime-spec, "Root").
 func checkRoot(root string, o *CreateOptions) error {
 	var st unix.Stat_t
-	if o.explain {
+	if o.explain && !o.dry {
 		return nil
 	}
-	if !path.IsAbs(root) {
-		root = path.Join(o.Bundle, root)
-	}
+	root = rootPath(root, o.Bundle)
 	err := unix.Stat(root, &st)
 	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		err = unix.ENOTDIR
@@ -157,6 +171,14 @@ func terminalRules(process *specs.Process, detached bool, socket string) error {
 	return nil
 }
 
+// rootPath is root.path on the host.
+func rootPath(root, bundle string) string {
+	if path.IsAbs(root) {
+		return root
+	}
+	return path.Join(bundle, root)
+}
+
 // begin makes the state directory, which decides who has the id, and writes the
 // journal. Establishes: from here on undo finds everything.
 func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*container, error) {
@@ -178,10 +200,7 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 	if err := flock(c.dir); err != nil {
 		return c, err
 	}
-	c.record = record{ID: o.ID, Bundle: o.Bundle, Config: o.Config, Rootfs: config.Root.Path, Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring, Idle: len(config.Process.Args) == 0}
-	if !path.IsAbs(c.Rootfs) {
-		c.Rootfs = path.Join(o.Bundle, c.Rootfs)
-	}
+	c.record = record{ID: o.ID, Bundle: o.Bundle, Config: o.Config, Rootfs: rootPath(config.Root.Path, o.Bundle), Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring, Idle: len(config.Process.Args) == 0}
 	for _, dir := range compiled.Cgroup.Dirs {
 		c.Cgroups = append(c.Cgroups, dir.Path)
 	}

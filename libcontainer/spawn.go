@@ -38,7 +38,8 @@ type spawn struct {
 
 	catcher *signals.Catcher // of a foreground container or exec; nil: none
 
-	ignorePaused bool // exec may wait for a resume
+	ignorePaused bool       // exec may wait for a resume
+	rehearsal    *rehearsal // of check; nil else
 
 	executor *nsenter.Executor
 	inputs   []int
@@ -61,6 +62,9 @@ func (s *spawn) open() error {
 			return &plan.Error{At: in.At, Op: in.Call(), Err: err, Hint: inputHint(in, err)}
 		}
 		s.inputs = append(s.inputs, fd)
+		if err := s.rehearsal.protect(in, fd); err != nil {
+			return err
+		}
 		if in.IDMap != nil {
 			if err := s.idmap(fd, in); err != nil {
 				return err
@@ -133,7 +137,7 @@ func (s *spawn) start() (err error) {
 	if err != nil {
 		return err
 	}
-	if !s.process.Terminal && !s.compiled.waits(barrierUsers) {
+	if !s.process.Terminal && s.rehearsal == nil && !s.compiled.waits(barrierUsers) {
 		giveStdio(&s.process.User, s.compiled.maps.users)
 	}
 	if err := s.clone(bytes); err != nil {
@@ -202,7 +206,7 @@ func (s *spawn) joined(proc string) error {
 	if err := s.checkUsers(proc); err != nil {
 		return err
 	}
-	if !s.process.Terminal {
+	if !s.process.Terminal && s.rehearsal == nil {
 		giveStdio(&s.process.User, s.compiled.maps.users)
 	}
 	return s.proceed()

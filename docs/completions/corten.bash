@@ -20,6 +20,11 @@ _corten() {
 	:--log) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	:--log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word") && return ;;
 	:--rootless) mapfile -t COMPREPLY < <(compgen -W "true false auto" -- "$word") && return ;;
+	check:-b | check:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+	check:-f | check:--config) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	check:--console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	check:--pidfd-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	check:--pid-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	create:-b | create:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
 	create:-f | create:--config) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	create:--console-socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
@@ -47,7 +52,8 @@ _corten() {
 	update:--cpu-idle) mapfile -t COMPREPLY < <(compgen -W "0 1" -- "$word") && return ;;
 	esac
 	case $verb in
-	"") words="create delete events exec features kill list pause plan ps resume run spec start state update --root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help" ;;
+	"") words="check create delete events exec features kill list pause plan ps resume run spec start state update --root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help" ;;
+	check) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --json --help" ;;
 	create) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
 	delete) words="--force --regex --help" ;;
 	events) words="--stats --interval --all --help" ;;

@@ -24,6 +24,8 @@ type Bundle struct {
 	as      []string // words before the runtime's path
 	runtime string   // path; "" until a command is run
 
+	unchecked string // see Unchecked
+
 	t     testing.TB
 	runs  int
 	ids   []string // further ids to delete

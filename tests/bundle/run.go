@@ -123,6 +123,7 @@ type Process struct {
 	err    string
 	limit  time.Duration
 	exited chan error
+	check  *checked
 }
 
 // Command is the words of a command line of the runtime.
@@ -147,6 +148,7 @@ func (b *Bundle) Begin(o Options, args ...string) *Process {
 	p.out = filepath.Join(b.Home, fmt.Sprintf("out.%d", b.runs))
 	p.err = filepath.Join(b.Home, fmt.Sprintf("err.%d", b.runs))
 	words := append(append([]string{}, o.Wrap...), b.Command(args...)...)
+	p.check = b.check(o, args)
 	p.Cmd = exec.Command(words[0], words[1:]...)
 	p.Cmd.Env = append(os.Environ(), o.Env...)
 	p.Cmd.Dir, p.Cmd.Stdin, p.Cmd.ExtraFiles = o.Dir, o.Stdin, o.ExtraFiles
@@ -186,6 +188,7 @@ func (p *Process) Wait() Result {
 			p.limit, strings.Join(doing, "\n"), tail(p.Stdout(), 2000), tail(read(p.err), 2000))
 	}
 	r.Stdout, r.Stderr = p.Stdout(), read(p.err)
+	p.compare(r)
 	return r
 }
 
