@@ -68,6 +68,9 @@ func main() {
 	debug.SetMemoryLimit(64 << 20)
 	log := &logger{out: os.Stderr}
 	err := dispatch(os.Args, log)
+	if traceErr := runtimeTrace.Write(); traceErr != nil {
+		log.warn("%v", traceErr)
+	}
 	var status exitStatus
 	if errors.As(err, &status) {
 		log.flush()
@@ -179,21 +182,34 @@ func configure(c *cli.Context, log *logger) error {
 		return errors.New("--root / is not a directory of containers")
 	}
 	runtimeLog = log.warn
+	name := c.String("trace")
+	if name == "" {
+		name = os.Getenv("CORTEN_TRACE")
+	}
+	if name != "" {
+		var err error
+		runtimeTrace, err = libcontainer.NewTrace(name)
+		return err
+	}
 	return nil
 }
 
 // runtimeLog takes the warnings of the commands.
 var runtimeLog func(format string, args ...any)
 
+// runtimeTrace is where a command's time went; nil: nobody asks.
+var runtimeTrace *libcontainer.Trace
+
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "root", Value: defaultRoot(), DefaultText: systemRoot, Usage: "`DIR` of the containers' state"},
 		&cli.StringFlag{Name: "log", Usage: "append log lines to `FILE`, or journald:ID (stderr)"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "format of log lines: `text|json`"},
-		&cli.StringFlag{Name: "log-level", Value: "warning", Usage: "least `LEVEL` logged: error, warning or debug"},
+		&cli.StringFlag{Name: "log-level", Value: "warning", Usage: "log at `LEVEL`: error, warning or debug"},
 		&cli.BoolFlag{Name: "debug", Usage: "log warnings at once, even before a failure"},
-		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroup: cgroupsPath is slice:prefix:id"},
+		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "cgroupsPath is slice:prefix:id of systemd"},
 		&cli.StringFlag{Name: "cgroup-manager", Usage: "the `MANAGER` is cgroupfs, systemd or disabled"},
+		&cli.StringFlag{Name: "trace", Usage: "append to `FILE` where the time went (CORTEN_TRACE)"},
 		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "whether limits may be left out: `true|false|auto`"},
 		&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"},
 	}
@@ -217,7 +233,7 @@ func idleRuntime(c *cli.Context) *libcontainer.Runtime {
 		root = abs
 	}
 	manager := c.String("cgroup-manager")
-	return &libcontainer.Runtime{Root: root, SystemdCgroup: manager == "systemd" || manager == "" && c.Bool("systemd-cgroup"),
+	return &libcontainer.Runtime{Trace: runtimeTrace, Root: root, SystemdCgroup: manager == "systemd" || manager == "" && c.Bool("systemd-cgroup"),
 		NoCgroups: manager == "disabled", Rootless: c.String("rootless"), Log: runtimeLog}
 }
 

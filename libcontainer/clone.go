@@ -19,7 +19,8 @@ func (s *spawn) clone(bytes []byte) (err error) {
 			finish = s.guard()
 		}
 	}
-	s.executor, err = nsenter.Start(nsenter.Options{Plan: bytes, Inputs: s.inputs, Stdio: [3]int{0, 1, 2},
+	s.r.Trace.Phase("clone")
+	s.executor, err = nsenter.Start(nsenter.Options{Plan: bytes, Inputs: s.stamps.behind(s.inputs), Stdio: [3]int{0, 1, 2},
 		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group})
 	if frozen := finish(); frozen != nil {
 		return frozen

@@ -24,6 +24,7 @@ type Runtime struct {
 	NoCgroups     bool   // containers stay in the caller's cgroup
 	Rootless      string // "true", "false" or "auto"
 	Log           func(format string, args ...any)
+	Trace         *Trace // nil: none
 }
 
 func (r *Runtime) warn(format string, args ...any) {

@@ -53,6 +53,7 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	if o.NotifySocket != "" {
 		o.notify = path.Join(r.Root, o.ID, notifyDir)
 	}
+	r.Trace.Phase("load config.json")
 	config, err := Load(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil, errors.New("JSON specification file " + path.Base(file) + " not found in " + path.Dir(file))
@@ -92,6 +93,7 @@ func (r *Runtime) compile(o *CreateOptions, config *Config) (*Compiled, error) {
 	if err := checkHooks(config.Spec); err != nil {
 		return nil, err
 	}
+	r.Trace.Phase("probe the host")
 	host, err := r.probe(config)
 	if err != nil {
 		return nil, err
@@ -106,10 +108,12 @@ func (r *Runtime) compile(o *CreateOptions, config *Config) (*Compiled, error) {
 		return nil, err
 	}
 	host.mounts(config, o.Bundle)
+	r.Trace.Phase("find the filter")
 	if err := host.filter(config, r.filterCache(o)); err != nil {
 		return nil, err
 	}
 	host.probeLabels(config.Process)
+	r.Trace.Phase("compile")
 	compiled, err := Compile(config, o, host)
 	if err != nil {
 		return nil, err
@@ -182,6 +186,7 @@ func rootPath(root, bundle string) string {
 // begin makes the state directory, which decides who has the id, and writes the
 // journal. Establishes: from here on undo finds everything.
 func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*container, error) {
+	r.Trace.Phase("state directory and journal")
 	root, err := r.rootDir(true)
 	if err != nil {
 		return nil, err
@@ -276,6 +281,7 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 			return err
 		}
 	}
+	r.Trace.Phase("cgroup")
 	if s.group, err = s.compiled.Cgroup.Apply(); err != nil {
 		// It has undone itself, and what is there now is another's.
 		return errors.Join(err, c.journal(&Compiled{Cgroup: &cgroups.Plan{}}))
@@ -297,6 +303,7 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 	if err := s.start(); err != nil {
 		return err
 	}
+	r.Trace.Phase("write the state")
 	if err := c.running(s.executor.PID); err != nil {
 		return err
 	}

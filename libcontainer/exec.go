@@ -137,6 +137,7 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 	if o.Detach {
 		return 0, nil
 	}
+	r.Trace.Phase("payload")
 	status, err = fg.attend(s)
 	if err != nil {
 		s.abort() // nobody would attend to it

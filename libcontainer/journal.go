@@ -135,6 +135,7 @@ func (c *container) journaled() (j journaled, err error) {
 // whether or not it has been tried before: its processes, cgroups, state. The
 // one undo: errors of create, run and delete all come here.
 func (r *Runtime) undo(c *container) error {
+	r.Trace.Phase("remove")
 	j, err := c.journaled()
 	if err != nil {
 		return err

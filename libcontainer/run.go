@@ -40,6 +40,7 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 		return 0, nil
 	}
 	told := r.relayMeanwhile(c.manager, s.executor.Pidfd)
+	r.Trace.Phase("payload")
 	status, err = fg.attend(s)
 	told()
 	if status == 128+int(unix.SIGKILL) {

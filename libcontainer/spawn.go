@@ -42,6 +42,7 @@ type spawn struct {
 	rehearsal    *rehearsal // of check; nil else
 
 	executor *nsenter.Executor
+	stamps   *stamps // of a trace; nil without
 	inputs   []int
 	mappings []mapping
 	served   int  // barriers passed
@@ -130,7 +131,11 @@ func (s *spawn) closeInputs() {
 // process has its final pid.
 func (s *spawn) start() (err error) {
 	defer s.closeInputs()
+	s.r.Trace.Phase("open and encode the plan")
 	if err := s.open(); err != nil {
+		return err
+	}
+	if err := s.traced(); err != nil {
 		return err
 	}
 	bytes, err := s.compiled.Encode()
@@ -148,6 +153,7 @@ func (s *spawn) start() (err error) {
 
 // place does what is done by pid, before the executor goes on.
 func (s *spawn) place() error {
+	s.r.Trace.Phase("place the process")
 	first := barrier(0)
 	if len(s.compiled.barriers) > 0 {
 		first = s.compiled.barriers[0]
@@ -283,6 +289,8 @@ func (s *spawn) proceed() error {
 // finish serves the barriers that are left, up to the execve of the payload or
 // the gate. hooks runs the runtime's hooks.
 func (s *spawn) finish(hooks func() error) error {
+	s.r.Trace.Phase("await the executor")
+	defer s.endSteps()
 	for _, k := range s.compiled.barriers[s.served:] {
 		if k.reports() {
 			if err := s.next(); err != nil {

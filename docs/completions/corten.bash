@@ -6,7 +6,7 @@ _corten() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--root) root=(--root "${COMP_WORDS[++i]}") ;;
-		--log | --log-format | --log-level | --cgroup-manager | --rootless) ((i++)) ;;
+		--log | --log-format | --log-level | --cgroup-manager | --trace | --rootless) ((i++)) ;;
 		-*) ;;
 		*)
 			verb=${COMP_WORDS[i]}
@@ -19,6 +19,7 @@ _corten() {
 	:--root) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
 	:--log) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	:--log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word") && return ;;
+	:--trace) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	:--rootless) mapfile -t COMPREPLY < <(compgen -W "true false auto" -- "$word") && return ;;
 	check:-b | check:--bundle) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
 	check:-f | check:--config) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
@@ -52,7 +53,7 @@ _corten() {
 	update:--cpu-idle) mapfile -t COMPREPLY < <(compgen -W "0 1" -- "$word") && return ;;
 	esac
 	case $verb in
-	"") words="check create delete events exec features kill list pause plan ps resume run spec start state update --root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help" ;;
+	"") words="check create delete events exec features kill list pause plan ps resume run spec start state update --root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --trace --rootless --version --help" ;;
 	check) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --json --help" ;;
 	create) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
 	delete) words="--force --regex --help" ;;

@@ -20,6 +20,7 @@ struct exec {
 	int tolerated; /* errno of the last step that ran, if it was allowed to fail; else 0 */
 	int status; /* the runtime's socket; -1 from the gate on */
 	int gate; /* the exec.fifo from the gate on; else -1 */
+	uint64_t *stamps; /* of each step the time it began, in ns; NULL: nobody asks */
 	const char *program; /* what lookup found; else NULL */
 	char home[EXEC_PATH]; /* "HOME=" and what home found; else "" */
 	uint32_t text_len;

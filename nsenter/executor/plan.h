@@ -56,7 +56,7 @@ struct plan_header {
 	uint32_t nsteps;
 	uint32_t ninputs;
 	uint32_t pointers; /* offset of the section only Go reads; data ends here */
-	uint32_t reserved; /* 0 */
+	uint32_t stamps; /* 1: behind the inputs comes memory for the steps' times; else 0 */
 };
 
 struct plan_step {

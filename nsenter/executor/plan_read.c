@@ -124,7 +124,7 @@ static int read_header(const struct plan_header *h, size_t size)
 {
 	if (size < sizeof(*h) || size > PLAN_MAX_SIZE)
 		return -EINVAL;
-	if (h->magic != PLAN_MAGIC || h->size != size || h->vocabulary != VOCABULARY || h->reserved != 0)
+	if (h->magic != PLAN_MAGIC || h->size != size || h->vocabulary != VOCABULARY || h->stamps > 1)
 		return -EINVAL;
 	if (h->nsteps > PLAN_MAX_STEPS || h->ninputs > PLAN_SLOTS || h->pointers > size)
 		return -EINVAL;

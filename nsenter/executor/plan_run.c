@@ -141,6 +141,17 @@ static int tolerates(const struct plan_step *s, int err)
 	return 0;
 }
 
+/* By the clock that time namespaces leave alone; until a filter may forbid to ask. */
+static void stamp(const struct plan_step *s)
+{
+	struct __kernel_timespec now;
+
+	if (exec.stamps && SYS(clock_gettime, CLOCK_REALTIME, &now) == 0)
+		exec.stamps[exec.step] = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	if (s->op == OP_seccomp || s->op == OP_seccomp_listen)
+		exec.stamps = NULL;
+}
+
 void plan_run(void)
 {
 	const struct plan_step *steps = (const struct plan_step *)(exec.plan + 1);
@@ -152,6 +163,7 @@ void plan_run(void)
 		if (!due(s))
 			continue;
 		exec.text_len = 0;
+		stamp(s);
 		r = perform(s);
 		exec.tolerated = r < 0 && tolerates(s, -r) ? -r : 0;
 		if (r < 0 && !exec.tolerated)
@@ -179,6 +191,20 @@ static int map(void)
 	return plan_read(exec.plan, (size_t)st.st_size);
 }
 
+/* The descriptor is closed with the undeclared ones. */
+static int map_stamps(int fd)
+{
+	long at;
+
+	if (!exec.plan->stamps)
+		return 0;
+	at = SYS_LONG(mmap, NULL, exec.plan->nsteps * sizeof(*exec.stamps), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at < 0)
+		return (int)at;
+	exec.stamps = (uint64_t *)(uintptr_t)at;
+	return 0;
+}
+
 /*
  * DEFENCE (CVE-2024-21626): what the runtime has not declared is closed, and
  * what it has declared does not survive an execve.
@@ -186,7 +212,10 @@ static int map(void)
 static int adopt(void)
 {
 	int inputs = (int)exec.plan->ninputs;
-	int r = close_but(-1, FD_INPUTS + inputs);
+	int r = map_stamps(FD_INPUTS + inputs);
+
+	if (r == 0)
+		r = close_but(-1, FD_INPUTS + inputs);
 
 	for (int i = 0; i < inputs && r == 0; i++) {
 		r = SYS(fcntl, FD_INPUTS + i, F_SETFD, FD_CLOEXEC);

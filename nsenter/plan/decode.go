@@ -14,7 +14,7 @@ var ErrMalformed = errors.New("malformed plan")
 // plan_read accepts and, beyond that, checks the pointers.
 func Decode(b []byte) (p *Plan, err error) {
 	if len(b) < headerSize || len(b) > maxSize || le.Uint32(b) != magic || int64(le.Uint32(b[4:])) != int64(len(b)) ||
-		le.Uint64(b[8:]) != vocabulary || le.Uint32(b[28:]) != 0 {
+		le.Uint64(b[8:]) != vocabulary || le.Uint32(b[28:]) > 1 {
 		return nil, ErrMalformed
 	}
 	nsteps, ninputs, pointers := le.Uint32(b[16:]), le.Uint32(b[20:]), uint64(le.Uint32(b[24:]))
@@ -23,7 +23,7 @@ func Decode(b []byte) (p *Plan, err error) {
 		return nil, ErrMalformed
 	}
 	d := decoder{b: b[:pointers], data: data, rest: b[pointers:]}
-	p = &Plan{}
+	p = &Plan{Stamps: le.Uint32(b[28:]) == 1}
 	for range ninputs {
 		p.Inputs = append(p.Inputs, d.input())
 	}

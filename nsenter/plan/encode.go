@@ -51,6 +51,9 @@ func (p *Plan) Encode() ([]byte, error) {
 	le.PutUint32(e.b[16:], uint32(len(p.Steps)))
 	le.PutUint32(e.b[20:], uint32(len(p.Inputs)))
 	le.PutUint32(e.b[24:], uint32(pointers))
+	if p.Stamps {
+		le.PutUint32(e.b[28:], 1)
+	}
 	return e.b, nil
 }
 

@@ -42,7 +42,7 @@ func TestLayout(t *testing.T) {
 	line("plan_header.nsteps", 16)
 	line("plan_header.ninputs", 20)
 	line("plan_header.pointers", 24)
-	line("plan_header.reserved", 28)
+	line("plan_header.stamps", 28)
 	line("plan_step", stepSize)
 	line("plan_step.op", 0)
 	line("plan_step.flags", 2)

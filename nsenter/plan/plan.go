@@ -109,6 +109,7 @@ type Step struct {
 type Plan struct {
 	Inputs []Input
 	Steps  []Step
+	Stamps bool // behind the inputs comes memory of 8 bytes a step, for the time at which it begins
 }
 
 // Builder appends steps. The constructors of the ops, one each, are generated

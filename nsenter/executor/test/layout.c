@@ -20,7 +20,7 @@ int main(void)
 	FIELD(plan_header, nsteps);
 	FIELD(plan_header, ninputs);
 	FIELD(plan_header, pointers);
-	FIELD(plan_header, reserved);
+	FIELD(plan_header, stamps);
 	STRUCT(plan_step);
 	FIELD(plan_step, op);
 	FIELD(plan_step, flags);

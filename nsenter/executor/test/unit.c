@@ -115,7 +115,7 @@ static void test_read_rejects_header(void)
 	REJECTS(h->magic ^= 1);
 	REJECTS(h->size = PLAN_MAX_SIZE + 1);
 	REJECTS(h->vocabulary ^= 1);
-	REJECTS(h->reserved = 1);
+	REJECTS(h->stamps = 2);
 	REJECTS(h->nsteps = UINT32_MAX);
 	REJECTS(h->nsteps = 4000);
 	REJECTS(h->ninputs = PLAN_SLOTS + 1);

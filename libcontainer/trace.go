@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"corten/nsenter/plan"
+)
+
+// Trace is where a command's time went: spans of the runtime's phases and of
+// each step of the executor, by the clock that all namespaces share
+// (CLOCK_REALTIME, in nanoseconds). A nil Trace collects nothing and costs
+// nothing.
+type Trace struct {
+	file  *os.File
+	spans []span
+	phase int // index of the one that lasts
+}
+
+type span struct {
+	name, at   string // at: pointer of the step's field
+	begin, end int64
+	executor   int // its pid; 0: the runtime
+}
+
+// NewTrace opens the file and begins with the time since the process began, of
+// which the kernel tells only how long it ran.
+func NewTrace(name string) (*Trace, error) {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	var used unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &used)
+	return &Trace{file: file, spans: []span{{name: "start of the process", begin: time.Now().UnixNano() - used.Nano()}}}, nil
+}
+
+// Phase begins one of the runtime's; it lasts until the next begins.
+func (t *Trace) Phase(name string) {
+	if t == nil {
+		return
+	}
+	now := time.Now().UnixNano()
+	t.spans[t.phase].end = now
+	t.phase = len(t.spans)
+	t.spans = append(t.spans, span{name: name, begin: now})
+}
+
+// stamps are the times at which the executor began its steps, in memory that it
+// shares; 0: not run, or not told.
+type stamps struct {
+	fd     int
+	memory []byte
+}
+
+func newStamps(steps int) (*stamps, error) {
+	fd, err := unix.MemfdCreate("corten-stamps", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	s := &stamps{fd: fd}
+	if err = unix.Ftruncate(fd, int64(steps)*8); err == nil {
+		s.memory, err = unix.Mmap(fd, 0, steps*8, unix.PROT_READ, unix.MAP_SHARED)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("memory of the trace", err)
+	}
+	return s, nil
+}
+
+// behind adds the memory to the inputs.
+func (s *stamps) behind(inputs []int) []int {
+	if s == nil {
+		return inputs
+	}
+	return append(inputs[:len(inputs):len(inputs)], s.fd)
+}
+
+// traced makes the executor note its times, if there is a trace.
+func (s *spawn) traced() (err error) {
+	if s.r.Trace != nil && len(s.compiled.Steps) > 0 {
+		s.compiled.Stamps = true
+		s.stamps, err = newStamps(len(s.compiled.Steps))
+	}
+	return err
+}
+
+// endSteps adds those that have begun; the last one ends now.
+func (s *spawn) endSteps() {
+	if s.stamps != nil {
+		s.r.Trace.steps(&s.compiled.Plan, s.stamps, s.executor.PID)
+		s.stamps = nil
+	}
+}
+
+func (t *Trace) steps(p *plan.Plan, s *stamps, pid int) {
+	last := -1
+	for i := range p.Steps {
+		began := int64(binary.NativeEndian.Uint64(s.memory[8*i:]))
+		if began == 0 {
+			continue
+		}
+		if last >= 0 {
+			t.spans[last].end = began
+		}
+		last = len(t.spans)
+		t.spans = append(t.spans, span{name: strconv.Itoa(i+1) + " " + p.Steps[i].Call(), at: p.Steps[i].At.String(), begin: began, executor: pid})
+	}
+	if last >= 0 {
+		t.spans[last].end = time.Now().UnixNano()
+	}
+	_ = unix.Munmap(s.memory)
+	unix.Close(s.fd)
+}
+
+// Write appends the trace to its file, in the JSON array format of Chrome's
+// trace events, whose closing bracket may be missing: the commands of a
+// container's life can share a file.
+func (t *Trace) Write() error {
+	if t == nil {
+		return nil
+	}
+	defer t.file.Close()
+	t.Phase("write the trace")
+	var text []byte
+	if st, err := t.file.Stat(); err == nil && st.Size() == 0 {
+		text = append(text, "[\n"...)
+	}
+	for i := range t.spans[:t.phase] {
+		text = append(t.spans[i].json(text), ",\n"...)
+	}
+	_, err := t.file.Write(text)
+	return err
+}
+
+// json is a complete event: microseconds, and the executor as a process of its
+// own.
+func (s *span) json(text []byte) []byte {
+	pid, kind := os.Getpid(), "runtime"
+	if s.executor != 0 {
+		pid, kind = s.executor, "executor"
+	}
+	microseconds := func(n int64) json.Number {
+		return json.Number(strconv.FormatInt(n/1000, 10) + "." + strconv.FormatInt(1000+n%1000, 10)[1:])
+	}
+	args := map[string]string{}
+	if s.at != "" {
+		args["field"] = "config.json#" + s.at
+	}
+	b, _ := json.Marshal(struct {
+		Name  string            `json:"name"`
+		Kind  string            `json:"cat"`
+		Phase string            `json:"ph"`
+		Begin json.Number       `json:"ts"`
+		Took  json.Number       `json:"dur"`
+		PID   int               `json:"pid"`
+		TID   int               `json:"tid"`
+		Args  map[string]string `json:"args,omitempty"`
+	}{s.name, kind, "X", microseconds(s.begin), microseconds(max(0, s.end-s.begin)), pid, pid, args})
+	return append(text, b...)
+}
