@@ -231,6 +231,9 @@ func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher
 	if !validID(o.ID) {
 		return nil, nil, ErrInvalidID
 	}
+	if err := checkPIDFile(o.PIDFile); err != nil {
+		return nil, nil, err
+	}
 	config, compiled, err := r.prepare(o)
 	if err != nil {
 		return nil, nil, err
@@ -367,6 +370,17 @@ func writePIDFile(name string, pid int) error {
 		os.Remove(temporary)
 	}
 	return err
+}
+
+// checkPIDFile looks, before anything is made, whether the file can be.
+func checkPIDFile(name string) error {
+	if name == "" {
+		return nil
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, path.Dir(name), unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return errors.New("--pid-file " + name + ": " + err.Error())
+	}
+	return nil
 }
 
 func removePIDFile(name string) {

@@ -147,6 +147,9 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 
 // exec brings the process to life.
 func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*spawn, error) {
+	if err := checkPIDFile(o.PIDFile); err != nil {
+		return nil, err
+	}
 	c, err := r.openMade(o.ID, false)
 	if err != nil {
 		return nil, err

@@ -126,6 +126,9 @@ type Process struct {
 	check  *checked
 }
 
+// Uses makes the bundle's commands those of another runtime.
+func (b *Bundle) Uses(path string) { b.runtime = path }
+
 // Command is the words of a command line of the runtime.
 func (b *Bundle) Command(args ...string) []string {
 	words := append(slices.Clone(b.View.command()), b.as...)
