@@ -58,6 +58,9 @@ func newStage(t *testing.T, runtime string) *stage {
 			b.Create()
 		case "running", "paused", "stopped":
 			b.Detach()
+			if !bundle.Eventually(func() bool { return b.Output(0) == "ready\n" }) {
+				t.Fatal(b.Output(0))
+			}
 		}
 	}
 	s.containers["paused"].Corten("pause", s.containers["paused"].ID).OK(s.containers["paused"])
