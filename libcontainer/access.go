@@ -84,7 +84,7 @@ func among(ids []specs.LinuxIDMapping, id uint32) bool {
 // that is the cause.
 func (s *spawn) stepError(r *nsenter.Record) error {
 	p, r := s.rehearsal.original(&s.compiled.Plan, r)
-	err := stepError(p, r)
+	err := s.explain(stepError(p, r))
 	var e *plan.Error
 	if s.rootfs() == "" || !errors.As(err, &e) || e.Err != unix.EACCES || e.Hint != "" {
 		return err

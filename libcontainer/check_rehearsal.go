@@ -27,6 +27,7 @@ type rehearsal struct {
 	origin []int // by step: that of the plan it comes from
 
 	rootfs  string
+	bundle  string
 	kinds   []barrier   // of the barriers not yet met
 	joined  uint64      // CLONE_NEW* flags of the namespaces entered so far
 	dropped []plan.Slot // file systems that are not made here
@@ -311,6 +312,7 @@ func (r *Runtime) rehearse(config *Config, bundle string, c *Compiled, warn func
 	defer unix.Close(terminal[0])
 	defer unix.Close(terminal[1])
 	play := newRehearsal(c, rootPath(config.Root.Path, bundle))
+	play.bundle = bundle
 	quiet := &Runtime{Log: func(format string, args ...any) {
 		text, _ := args[len(args)-1].(string)
 		if name, absent := strings.CutPrefix(text, absentMark); absent {

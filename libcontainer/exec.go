@@ -213,6 +213,7 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	}
 	defer pidfds.close()
 	s := &spawn{r: r, compiled: compiled, agent: agent, pidfds: pidfds, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups), ignorePaused: o.IgnorePaused}
+	s.root = "/proc/" + strconv.Itoa(c.PID) + "/root"
 	if s.init, err = c.process(); err != nil {
 		return nil, err
 	}

@@ -63,5 +63,5 @@ func (c *container) stepError(record *nsenter.Record) error {
 	if err != nil {
 		return err
 	}
-	return stepError(p, record)
+	return c.explain(stepError(p, record))
 }

@@ -31,6 +31,7 @@ type spawn struct {
 	elsewhere func() *cgroups.Cgroup
 	resctrl   *os.File   // the mount of resctrl; nil: not asked for
 	state     *container // of create; nil in exec
+	root      string     // of the container that exec enters, as /proc has it
 	pidfds    pidfdReceivers
 	agent     *agent // of a filter that notifies; nil else
 	spec      *specs.Spec
