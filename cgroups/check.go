@@ -57,7 +57,7 @@ func (r *Row) check(d *Dir, parent string) error {
 	if r.Reused && parent != d.Path {
 		return nil
 	}
-	if like := alike(d, parent, r.Controller); like != "" && unix.Access(like+"/"+r.File, unix.F_OK) == unix.ENOENT {
+	if r.lacking(d, parent) {
 		switch {
 		case r.IfThere:
 			return nil
@@ -90,23 +90,29 @@ func (r *Row) check(d *Dir, parent string) error {
 	return nil
 }
 
-// alike is a cgroup that has the files the container's will have: itself, or
-// one beside it; "" if there is none. The root lacks some.
-func alike(d *Dir, parent, controller string) string {
-	if parent != d.Mount {
-		if !d.V2 || parent == d.Path {
-			return parent
+// lacking reports whether no cgroup that is like the container's has the file:
+// itself or, since the root lacks some, those beside it.
+func (r *Row) lacking(d *Dir, parent string) bool {
+	dirs := []string{parent}
+	if d.V2 && parent != d.Path || parent == d.Mount {
+		entries, _ := os.ReadDir(parent)
+		dirs = nil
+		for _, e := range entries {
+			dir := path.Join(parent, e.Name())
+			text, err := readPath(dir + "/cgroup.controllers")
+			if e.IsDir() && (!d.V2 || err == nil && slices.Contains(strings.Fields(text), r.Controller)) {
+				dirs = append(dirs, dir)
+			}
 		}
 	}
-	entries, _ := os.ReadDir(parent)
-	for _, e := range entries {
-		dir := path.Join(parent, e.Name())
-		text, err := readPath(dir + "/cgroup.controllers")
-		if e.IsDir() && (!d.V2 || err == nil && slices.Contains(strings.Fields(text), controller)) {
-			return dir
+	lacks := false
+	for _, dir := range dirs {
+		if unix.Access(dir+"/"+r.File, unix.F_OK) == nil {
+			return false
 		}
+		lacks = lacks || unix.Access(dir, unix.F_OK) == nil // else it has gone meanwhile
 	}
-	return ""
+	return lacks
 }
 
 // check wants a systemd to talk to.

@@ -102,6 +102,7 @@ func (c *check) again() bool {
 	}
 	if err == nil {
 		c.surprises(config)
+		c.sockets(config)
 		c.cgroups(compiled)
 		return true
 	}
@@ -113,7 +114,7 @@ func (c *check) again() bool {
 		return true
 	}
 	p := c.draft.find(e.At.String())
-	if !c.draft.follows(p.at) {
+	if !c.draft.follows(p.at, e.Step > 0) {
 		c.add(SeverityError, p.at, e)
 	}
 	return !c.draft.repair(p)

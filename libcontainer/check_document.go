@@ -14,6 +14,7 @@ import (
 type draft struct {
 	root    *node
 	touched []string // pointers of what was taken out or replaced
+	noRoot  bool     // so is the root: what is in it cannot be told
 }
 
 // node is a value of JSON. Its text is that of the document for all but objects
@@ -137,11 +138,14 @@ func (v *node) member(token string) *node {
 }
 
 // follows reports whether what is wrong at a pointer may come of what was taken
-// out: there, around it or within.
-func (d *draft) follows(at string) bool {
-	return slices.ContainsFunc(d.touched, func(t string) bool {
-		return at == t || strings.HasPrefix(at, t+"/") || strings.HasPrefix(t, at+"/") && strings.Count(at, "/") > 1
-	})
+// out: there, around it or within. What the executor says of a root that is not
+// the container's, does.
+func (d *draft) follows(at string, executed bool) bool {
+	elsewhere := !strings.HasPrefix(at, "/mounts/") || strings.HasSuffix(at, "/destination")
+	return executed && d.noRoot && elsewhere ||
+		slices.ContainsFunc(d.touched, func(t string) bool {
+			return at == t || strings.HasPrefix(at, t+"/") || strings.HasPrefix(t, at+"/") && strings.Count(at, "/") > 1
+		})
 }
 
 // repair changes the document so that what is wrong at p is no longer in it:
@@ -150,21 +154,25 @@ func (d *draft) follows(at string) bool {
 func (d *draft) repair(p place) bool {
 	last := len(p.trail) - 1
 	if strings.HasPrefix(p.at, "/linux/namespaces") && !strings.HasSuffix(p.at, "/path") {
+		at := strings.Join(strings.Split(p.at, "/")[:min(last, 3)+1], "/") // of the entry, if it is about one
 		if last > 2 {
 			p.trail[3].gone = true
 		}
-		return d.touch("/linux/namespaces") && d.completeNamespaces()
+		return d.touch(at) && d.completeNamespaces()
 	}
-	if text := substitute(p.at); text != "" {
-		return d.touch(p.at) && d.put(p.at, text)
+	if text, first := substitute(p.at), d.touch(p.at); text != "" && first {
+		if strings.HasPrefix(p.at, "/root") {
+			d.noRoot = true
+		}
+		return d.put(p.at, text)
 	}
-	d.touch(p.at)
 	switch at := strings.Join(strings.Split(p.at, "/")[:last+1], "/"); at {
 	case "", "/root", "/process", "/process/user", "/linux":
 		return false // nothing can be without them
 	default:
 		p.trail[last].gone = true
-		return d.touch(at) || at == p.at
+		d.touch(at)
+		return true
 	}
 }
 
@@ -182,10 +190,16 @@ func substitute(at string) string {
 	switch at {
 	case "/ociVersion":
 		return `"1.0.0"`
+	case "/root":
+		return `{"path":"/"}`
+	case "/root/path":
+		return `"/"`
 	case "/process/args":
 		return `["/"]`
 	case "/process/args/0", "/process/cwd":
 		return `"/"`
+	case "/linux/uidMappings", "/linux/gidMappings":
+		return `[{"containerID":0,"hostID":0,"size":4294967295}]`
 	case "/process/user/uid", "/process/user/gid":
 		return `0`
 	}

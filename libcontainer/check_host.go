@@ -42,22 +42,34 @@ func (c *check) surprises(config *Config) {
 	if len(config.Process.Args) == 0 {
 		c.warn("/process", "there is none: create makes the container, start refuses it", "")
 	}
+}
+
+// sockets wants one wherever create connects. It does not: who listens would
+// take that for a container.
+func (c *check) sockets(config *Config) {
+	annotation := "/annotations/" + pidfdReceiver
+	for _, socket := range [...]struct{ at, flag, name string }{
+		{"", "--console-socket: ", c.o.ConsoleSocket}, {"", "--pidfd-socket: ", c.o.PidfdSocket}, {annotation, "", config.Annotations[pidfdReceiver]},
+	} {
+		if err := isSocket(socket.name); socket.name != "" && err != nil {
+			c.refused(&plan.Error{At: plan.At(socket.at), Op: socket.flag + socket.name, Err: err})
+		}
+	}
 	if s := config.Linux.Seccomp; seccomp.Notifies(s) {
-		c.agent(s.ListenerPath)
+		if err := isSocket(s.ListenerPath); err != nil {
+			c.refused(&plan.Error{At: listenerAt, Op: s.ListenerPath, Err: err,
+				Hint: "the seccomp agent must be listening before the container is made"})
+		}
 	}
 }
 
-// agent wants a socket where the seccomp agent should listen.
-func (c *check) agent(name string) {
+func isSocket(name string) error {
 	var st unix.Stat_t
 	err := unix.Stat(name, &st)
 	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		err = unix.ECONNREFUSED
 	}
-	if err != nil {
-		c.refused(&plan.Error{At: listenerAt, Op: "connect " + strconv.Quote(name), Err: err,
-			Hint: "the seccomp agent must be listening before the container is made"})
-	}
+	return err
 }
 
 // unknownCalls warns of system calls that libseccomp does not know; their rules

@@ -66,6 +66,7 @@ var later = map[string]string{
 	"cannot use console socket if runc will not detach": "check is told nothing of --detach",
 	"process property must not be empty":                "is of run alone: a warning",
 	"cannot allocate tty if runc will detach":           "is of create alone: a warning",
+	"blkio.bfq.weight_device":                           "the disk's scheduler decides, when it is written",
 	"listenerPath: sendmsg":                             "an agent decides how long it listens",
 }
 

@@ -26,7 +26,7 @@ var brokenConfigurations = []broken{
 	{name: "args is a string", at: "/process/args", set: `"sh"`},
 	{name: "args is empty", at: "/process/args", set: `[]`},
 	{name: "args has a number", at: "/process/args/0", set: `[1]`, put: "/process/args"},
-	{name: "env has no =", at: "/process/env/0", set: `["NOVALUE"]`, put: "/process/env"},
+	{name: "env has no =", at: "/process/env/1", set: `["PATH=/bin","NOVALUE"]`, put: "/process/env"},
 	{name: "cwd is relative", at: "/process/cwd", set: `"tmp"`},
 	{name: "cwd is empty", at: "/process/cwd", set: `""`},
 	{name: "cwd has NUL", at: "/process/cwd", set: `"/a\u0000b"`},
