@@ -5,9 +5,16 @@
 package e2e
 
 import (
+	"os"
 	"testing"
 
 	"corten/tests/bundle"
 )
 
-func TestMain(m *testing.M) { bundle.Main(m) }
+func TestMain(m *testing.M) {
+	if scenario := os.Getenv(monitorEnv); scenario != "" {
+		monitorMain(scenario)
+		return
+	}
+	bundle.Main(m)
+}
