@@ -101,6 +101,7 @@ func (c *check) again() bool {
 		err = c.r.rehearse(config, c.o.Bundle, compiled, func(text string) { c.warnText("%s", text) })
 	}
 	if err == nil {
+		c.programs(config)
 		c.surprises(config)
 		c.sockets(config)
 		c.cgroups(compiled)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -228,6 +229,69 @@ func TestCheckChangesNothing(t *testing.T) {
 	if r := b.Corten("state", b.ID); r.Status == 0 {
 		t.Error("there is a container")
 	}
+}
+
+// Namespaces of another container are joined, looked at and left as they were.
+func TestCheckLeavesJoinedNamespacesAlone(t *testing.T) {
+	bundle.NeedCorten(t)
+	pid := pod(t)
+	edits := []bundle.Edit{bundle.Args("true"), bundle.Mount("/more", "tmpfs", "tmpfs"), func(s *specs.Spec) {
+		s.Hostname, s.Domainname = "changed", "changed"
+		s.Linux.Sysctl = map[string]string{"kernel.msgmax": "4321", "net.ipv4.ip_default_ttl": "7"}
+	}}
+	for _, kind := range []specs.LinuxNamespaceType{specs.UTSNamespace, specs.NetworkNamespace, specs.IPCNamespace, specs.MountNamespace, specs.PIDNamespace} {
+		edits = append(edits, bundle.Namespace(kind, namespacePath(pid, kind)))
+	}
+	look := func() string {
+		out, err := exec.Command("nsenter", "-t", strconv.Itoa(pid), "-u", "-n", "-i", "cat", "/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname",
+			"/proc/sys/kernel/msgmax", "/proc/sys/net/ipv4/ip_default_ttl", "/proc/"+strconv.Itoa(pid)+"/mountinfo").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return string(out)
+	}
+	b := bundle.New(t, edits...)
+	before := look()
+	if all := checked(t, b); len(errorsAt(all)) > 0 {
+		t.Errorf("%v", all)
+	}
+	if after := look(); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// What fails after the gate, in start: check knows it as well.
+func TestCheckKnowsWhatStartWillMeet(t *testing.T) {
+	bundle.NeedCorten(t)
+	for name, c := range map[string]struct {
+		at, text string
+		write    string // to /bin/program
+		edit     bundle.Edit
+	}{
+		"CR LF":             {"/process/args/0", "ends in CR LF", "#!/bin/sh\r\ntrue\r\n", bundle.Args("program")},
+		"no interpreter":    {"/process/args/0", "/bin/nosuch, is missing", "#!/bin/nosuch\n", bundle.Args("program")},
+		"no #! line":        {"/process/args/0", "is a script without", "true\n", bundle.Args("/bin/program")},
+		"startContainer":    {"/hooks/startContainer/0", "no such file or directory", "", hookAt("/bin/nosuch")},
+		"startContainer #!": {"/hooks/startContainer/0", "is empty", "", hookAt("/bin/program")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := bundle.New(t, bundle.Args("true"), c.edit)
+			if err := os.WriteFile(b.Rootfs("bin/program"), []byte(c.write), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			all := checked(t, b)
+			if len(all) != 1 || all[0].Pointer != c.at || !strings.Contains(all[0].Text, c.text) {
+				t.Errorf("%v", all)
+			}
+			if r := b.Run(); r.Status == 0 {
+				t.Error("it runs")
+			}
+		})
+	}
+}
+
+func hookAt(name string) bundle.Edit {
+	return func(s *specs.Spec) { s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: name}}} }
 }
 
 // listing has files with all that stat(1) tells but the times of access.
