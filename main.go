@@ -48,6 +48,7 @@ var commands = [...]struct {
 	{"start", startCommand},
 	{"state", stateCommand},
 	{"update", updateCommand},
+	{"wait", waitCommand},
 }
 
 // A process dies with the thread that cloned it, when it asked for a death

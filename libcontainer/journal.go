@@ -155,6 +155,7 @@ func (r *Runtime) undo(c *container) error {
 			return err
 		}
 	}
+	c.ended(-1, 0, false) // while the cgroup is there
 	if j.unit != nil {
 		if err := j.unit.Stop(); err != nil {
 			return err
@@ -207,7 +208,7 @@ func (r *Runtime) forget(c *container) error {
 		return err
 	}
 	fd := int(c.dir.Fd())
-	for _, name := range [...]string{fifoFile, planFile, updateFile, "." + configFile, configFile, "." + stateFile, journalFile, stateFile} {
+	for _, name := range [...]string{fifoFile, planFile, updateFile, exitFile, "." + configFile, configFile, "." + stateFile, journalFile, stateFile} {
 		if err := unix.Unlinkat(fd, name, 0); err != nil && err != unix.ENOENT {
 			return &os.PathError{Op: "unlinkat", Path: path.Join(c.dir.Name(), name), Err: err}
 		}

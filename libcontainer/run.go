@@ -43,6 +43,9 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 	r.Trace.Phase("payload")
 	status, err = fg.attend(s)
 	told()
+	if err == nil {
+		c.ended(s.executor.Pidfd, status, o.Keep)
+	}
 	if status == 128+int(unix.SIGKILL) {
 		r.warnStarved(c)
 	}

@@ -53,7 +53,7 @@ _corten() {
 	update:--cpu-idle) mapfile -t COMPREPLY < <(compgen -W "0 1" -- "$word") && return ;;
 	esac
 	case $verb in
-	"") words="check create delete events exec features kill list pause plan ps resume run spec start state update --root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --trace --rootless --version --help" ;;
+	"") words="check create delete events exec features kill list pause plan ps resume run spec start state update wait --root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --trace --rootless --version --help" ;;
 	check) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --json --help" ;;
 	create) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
 	delete) words="--force --regex --help" ;;
@@ -71,9 +71,10 @@ _corten() {
 	start) words="--help" ;;
 	state) words="--help" ;;
 	update) words="--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpu-idle --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --pids-limit --l3-cache-schema --mem-bw-schema --help" ;;
+	wait) words="--json --help" ;;
 	esac
 	case $verb in
-	delete | events | exec | kill | pause | ps | resume | start | state | update) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
+	delete | events | exec | kill | pause | ps | resume | start | state | update | wait) [[ $word == -* ]] || words=$(corten "${root[@]}" list -q 2>/dev/null) ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }

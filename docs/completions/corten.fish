@@ -117,4 +117,6 @@ complete -c corten -n '__fish_seen_subcommand_from update' -l memory-swap -x -d 
 complete -c corten -n '__fish_seen_subcommand_from update' -l pids-limit -x -d 'NUMBER of processes and threads; -1: no limit'
 complete -c corten -n '__fish_seen_subcommand_from update' -l l3-cache-schema -x -d 'SCHEMA of its share of the L3 cache (intelRdt)'
 complete -c corten -n '__fish_seen_subcommand_from update' -l mem-bw-schema -x -d 'SCHEMA of its share of the memory bandwidth (intelRdt)'
-complete -c corten -n '__fish_seen_subcommand_from delete events exec kill pause ps resume start state update' -a '(corten list -q 2>/dev/null)'
+complete -c corten -n __fish_use_subcommand -a wait -d 'wait for the end of a container'
+complete -c corten -n '__fish_seen_subcommand_from wait' -l json -d 'print also what it used, as JSON'
+complete -c corten -n '__fish_seen_subcommand_from delete events exec kill pause ps resume start state update wait' -a '(corten list -q 2>/dev/null)'
