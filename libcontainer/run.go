@@ -106,9 +106,6 @@ func (f *foreground) close() {
 			unix.Close(fd)
 		}
 	}
-	if f.catcher != nil {
-		f.catcher.Release()
-	}
 }
 
 // receiveTerminal takes the master from our end of the socket.

@@ -103,7 +103,7 @@ func (r *Runtime) rootDir(create bool) (*os.File, error) {
 			return nil, err
 		}
 	}
-	f, err := os.OpenFile(r.Root, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	f, err := openDir(r.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (r *Runtime) open(id string, lock bool) (*container, error) {
 	if !validID(id) {
 		return nil, ErrInvalidID
 	}
-	dir, err := os.OpenFile(path.Join(r.Root, id), unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	dir, err := openDir(path.Join(r.Root, id))
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, ErrNotExist
 	}
@@ -261,7 +261,7 @@ func readAt(dir *os.File, name string) ([]byte, error) {
 // process opens the container's first process. It fails with ErrNotRunning when
 // that has ended: the pid may be another's by now, so its start time decides.
 func (c *container) process() (pidfd int, err error) {
-	if !c.made || c.PID == 0 || c.BootID != bootID() {
+	if !c.made || c.PID == 0 {
 		return -1, ErrNotRunning
 	}
 	pidfd, err = unix.PidfdOpen(c.PID, 0)
@@ -272,7 +272,7 @@ func (c *container) process() (pidfd int, err error) {
 		return -1, os.NewSyscallError("pidfd_open", err)
 	}
 	state, start, err := processStat(c.PID)
-	if err != nil || start != c.StartTime || state == 'Z' || state == 'X' {
+	if err != nil || c.BootID != bootID() || start != c.StartTime || state == 'Z' || state == 'X' {
 		unix.Close(pidfd)
 		return -1, ErrNotRunning
 	}

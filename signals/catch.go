@@ -45,7 +45,8 @@ var (
 func handlerPC() uintptr
 func restorerPC() uintptr
 
-// Catch makes the process keep the signals it gets, for Forward to pass on.
+// Catch makes the process keep the signals it gets, for Forward to pass on, and
+// from then on: what it does when the payload has ended is not interrupted.
 // Call it before the clone: a signal between the clone and Forward would
 // otherwise end the runtime and leave the container alone.
 //
@@ -90,18 +91,6 @@ func (c *Catcher) release(list ...syscall.Signal) {
 	for _, s := range list {
 		sigaction(s, &c.saved[s], nil)
 	}
-}
-
-// Release gives every signal its action back, as before Catch.
-func (c *Catcher) Release() {
-	for s := syscall.Signal(1); s <= rtmax; s++ {
-		if catchable(s) {
-			c.release(s)
-		}
-	}
-	unix.Close(int(wakeFD))
-	unix.Close(c.pipe)
-	wakeFD = -1
 }
 
 // next are the signals that came, in order; none if none did.
