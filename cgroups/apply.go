@@ -46,7 +46,9 @@ func (p *Plan) Apply() (_ *Cgroup, err error) {
 		if c.holder, err = startUnit(p.Unit, strings.TrimPrefix(p.Dirs[0].Path, p.Dirs[0].Mount)); err != nil {
 			return nil, err
 		}
-		c.unit = p.Unit
+		if c.unit = p.Unit; p.Handed {
+			c.handed = p.Dirs[p.Into].Path
+		}
 	}
 	existed := make([]bool, len(p.Dirs))
 	for i := range p.Dirs {
@@ -93,7 +95,7 @@ func (m *maker) make() (existed bool, err error) {
 		hint := ""
 		switch refused := errno == unix.EACCES || errno == unix.EPERM || errno == unix.EROFS; {
 		case refused && m.p.rootless:
-			hint = "rootless needs no limits + no cgrouppath when no permission is granted for cgroups"
+			hint = "rootless needs no limits + no cgrouppath when no permission is granted for cgroups; with --systemd-cgroup the user's systemd makes one"
 		case refused:
 			hint = without
 		}

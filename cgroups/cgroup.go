@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,7 @@ type Cgroup struct {
 	dirs    []dir    // of Paths; shorter until used
 
 	unit   *Unit        // whose cgroup it is
+	handed string       // if Plan.Handed, the unit's directory
 	holder *placeholder // in it until Close
 }
 
@@ -103,8 +105,12 @@ func (c *Cgroup) FD() int {
 	return -1
 }
 
+// Hand has systemd move processes into the v2 cgroup, which is that of u at dir
+// or below it: see Plan.Handed.
+func (c *Cgroup) Hand(u *Unit, dir string) { c.unit, c.handed = u, dir }
+
 // Attach moves a process to the v1 cgroups. The v2 cgroup is where FD let it be
-// cloned.
+// cloned, or where systemd puts it.
 func (c *Cgroup) Attach(pid int) error {
 	value := strconv.Itoa(pid)
 	for i := range c.Paths {
@@ -113,6 +119,12 @@ func (c *Cgroup) Attach(pid int) error {
 			return err
 		}
 		if d.v2 {
+			if c.handed != "" {
+				err = c.unit.attach(pid, strings.TrimPrefix(c.Paths[i], c.handed))
+			}
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		if err := writeFile(d.fd, "cgroup.procs", value); err != nil {

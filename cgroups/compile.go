@@ -22,6 +22,7 @@ type Plan struct {
 	Optional    bool           // without permission to make cgroups, go without
 	Ignored     []plan.Pointer // fields asked for that the kernel no longer has
 	Unit        *Unit          // made by systemd around the container; nil: the cgroups are made here
+	Handed      bool           // to systemd: it moves processes into the v2 cgroup, which the runtime may not
 	rootless    bool
 	devices     *Devices // those of the rows
 }
@@ -133,6 +134,7 @@ func Compile(spec *specs.Spec, id string, h *Host) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.Handed = p.Unit != nil && h.Outside
 	p.Optional = h.Rootless && asked == "" && !limited && !h.Systemd
 	if p.Unit != nil {
 		p.Unit.limits(at, r, h.Mode == Unified)

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"corten/nsenter/plan"
 )
 
 // Mode is how a host mounts its hierarchies.
@@ -61,6 +63,7 @@ type Host struct {
 	Disabled    bool        // the caller wants none for containers
 	Systemd     bool        // places containers, in units of theirs
 	Manager     string      // the cgroup of the user's systemd; "" for the system's
+	Outside     bool        // the runtime may move no process of its own to below Manager
 }
 
 // Probe finds the mounted hierarchies. Where v2 is all there is that takes a
@@ -226,7 +229,28 @@ func Unescape(s string) string {
 // user's if the runtime is without privilege.
 func (h *Host) UseSystemd() (err error) {
 	if h.Systemd = true; h.Rootless {
-		h.Manager, err = manager()
+		if h.Mode != Unified {
+			return &plan.Error{At: placeAt(), Err: errors.New("the user's systemd makes cgroups for containers on cgroup v2 alone"), Hint: h.offers()}
+		}
+		if h.Manager, err = manager(); err == nil {
+			h.Outside = h.MayNotEnter(mountpoint + h.Manager)
+		}
 	}
 	return err
+}
+
+// MayNotEnter reports whether the kernel refuses the runtime to put a process
+// of its own into a v2 cgroup, by its directory: that takes the right to write
+// cgroup.procs of the innermost cgroup that both are in (cgroup-v2.rst,
+// "Delegation Containment").
+func (h *Host) MayNotEnter(dir string) bool {
+	g := &h.Hierarchies[len(h.Hierarchies)-1]
+	if !h.Rootless || !g.V2 || strings.HasPrefix(g.Own, "/..") {
+		return false
+	}
+	common := g.Dir()
+	for common != g.Mount && dir != common && !strings.HasPrefix(dir, common+"/") {
+		common = path.Dir(common)
+	}
+	return unix.Faccessat(unix.AT_FDCWD, common+"/cgroup.procs", unix.W_OK, unix.AT_EACCESS) != nil
 }

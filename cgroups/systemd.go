@@ -5,6 +5,7 @@ package cgroups
 import (
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,6 +44,16 @@ func (u *Unit) Stop() error {
 	p, _, err := ask(u.User, "", "stop", u.Name)
 	if err != nil {
 		return errors.New("stop " + u.Name + ": " + err.Error())
+	}
+	p.Close(time.Second)
+	return nil
+}
+
+// attach has systemd move a process into the scope, or a cgroup below it.
+func (u *Unit) attach(pid int, sub string) error {
+	p, _, err := ask(u.User, "", "attach", strconv.Itoa(pid), sub, u.Name)
+	if err != nil {
+		return &plan.Error{At: placeAt(), Op: "attach a process to " + u.Name, Err: err}
 	}
 	p.Close(time.Second)
 	return nil

@@ -14,7 +14,7 @@ import (
 // clone starts the executor, with the plan in bytes.
 func (s *spawn) clone(bytes []byte) (err error) {
 	group, finish := -1, func() error { return nil }
-	if s.group != nil && s.compiled.Cgroup.Into >= 0 {
+	if s.group != nil && s.compiled.Cgroup.Into >= 0 && !s.compiled.Cgroup.Handed {
 		if group = s.group.FD(); group >= 0 {
 			finish = s.guard()
 		}
@@ -39,6 +39,10 @@ func (s *spawn) clone(bytes []byte) (err error) {
 	}
 	if why := starved(s.group, s.who()); why != nil {
 		return why
+	}
+	if group >= 0 && errors.Is(err, unix.EACCES) {
+		return &plan.Error{At: plan.At("/linux/cgroupsPath"), Op: "clone into the cgroup", Err: err,
+			Hint: "to leave the runtime's own cgroup takes the right to write cgroup.procs of the innermost cgroup that both are in"}
 	}
 	return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: err, Hint: cloneHint(err)}
 }

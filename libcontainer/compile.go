@@ -73,7 +73,7 @@ func (c *Compiled) waits(k barrier) bool { return slices.Contains(c.barriers, k)
 // all but the one that clone3(2) starts it in.
 func (c *Compiled) attaches() bool {
 	into := 0
-	if c.Cgroup.Into >= 0 {
+	if c.Cgroup.Into >= 0 && !c.Cgroup.Handed {
 		into = 1
 	}
 	return len(c.Cgroup.Dirs) > into

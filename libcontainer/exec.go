@@ -229,6 +229,9 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		s.elsewhere = func() *cgroups.Cgroup { return c.whereabouts(s.group, host.Cgroups) }
 	}
 	defer func() { s.group.Close() }()
+	if err := s.hand(c, host.Cgroups); err != nil {
+		return nil, err
+	}
 	if err := s.openResctrl(); err != nil {
 		return nil, err
 	}
@@ -266,4 +269,18 @@ func (c *container) whereabouts(group *cgroups.Cgroup, host *cgroups.Host) *cgro
 		return nil
 	}
 	return group.Where(string(text), host)
+}
+
+// hand leaves it to systemd to move the process into the container's unit,
+// where the kernel lets the runtime not.
+func (s *spawn) hand(c *container, host *cgroups.Host) error {
+	if c.Into < 0 || !host.MayNotEnter(c.Cgroups[c.Into]) {
+		return nil
+	}
+	j, err := c.journaled()
+	if err == nil && j.unit != nil {
+		s.compiled.Cgroup.Handed = true
+		s.group.Hand(j.unit, c.Cgroups[c.Into])
+	}
+	return err
 }

@@ -5,6 +5,7 @@
 // millisecond at every start of a program that can speak it.
 //
 //	scope (system|user) start NAME.scope   then stays in the scope until its input ends
+//	scope (system|user) attach PID SUB UNIT   moves a process of the caller's into the unit's SUB cgroup
 //	scope (system|user) set UNIT
 //	scope (system|user) stop UNIT
 //	scope (system|user) manager            where the manager itself is
@@ -22,6 +23,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,11 +56,14 @@ func run(input *bufio.Reader) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	conn, err := connect(ctx, os.Args[1] == "user")
+	conn, manager, err := connect(ctx, os.Args[1] == "user")
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
+	if os.Args[2] == "attach" && len(os.Args) == 6 {
+		return "", attach(ctx, conn, manager, os.Args[3:])
+	}
 	switch verb, unit := os.Args[2], os.Args[len(os.Args)-1]; verb {
 	case "start":
 		return start(ctx, conn, unit, properties)
@@ -71,46 +76,6 @@ func run(input *bufio.Reader) (path string, err error) {
 		return strings.Trim(text, `"`), err
 	}
 	return "", errors.New("unknown verb " + os.Args[2])
-}
-
-// connect reaches the manager itself where that is allowed, which needs no
-// message bus, else through the bus.
-func connect(ctx context.Context, user bool) (*systemd.Conn, error) {
-	sockets := []string{"/run/systemd/private", "/run/dbus/system_bus_socket"}
-	if user {
-		dir := os.Getenv("XDG_RUNTIME_DIR")
-		if dir == "" {
-			dir = fmt.Sprint("/run/user/", os.Getuid())
-		}
-		sockets = []string{dir + "/systemd/private", dir + "/bus"}
-	}
-	var failures []error
-	for i, socket := range sockets {
-		conn, err := systemd.NewConnection(func() (*dbus.Conn, error) { return dial(ctx, socket, i > 0) })
-		if err == nil {
-			return conn, nil
-		}
-		failures = append(failures, fmt.Errorf("%s: %w", socket, err))
-	}
-	return nil, errors.Join(failures...)
-}
-
-func dial(ctx context.Context, socket string, bus bool) (*dbus.Conn, error) {
-	conn, err := dbus.Dial("unix:path="+socket, dbus.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(fmt.Sprint(os.Getuid()))}); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	if bus {
-		if err := conn.Hello(); err != nil {
-			conn.Close()
-			return nil, err
-		}
-	}
-	return conn, nil
 }
 
 func read(input *bufio.Reader) (list []systemd.Property, err error) {
@@ -177,6 +142,19 @@ func start(ctx context.Context, conn *systemd.Conn, unit string, properties []sy
 		return "", errors.New("systemd says the scope is at " + path + ", where its process is not")
 	}
 	return path, nil
+}
+
+// attach moves a process whose cgroup is not the caller's to leave: systemd
+// asks the manager above it, which may.
+func attach(ctx context.Context, conn *systemd.Conn, manager int32, words []string) error {
+	if !sameNumbers(manager) {
+		return errors.New("systemd is in another PID namespace: it cannot be told which process to move")
+	}
+	n, err := strconv.ParseUint(words[0], 10, 32)
+	if err != nil {
+		return err
+	}
+	return conn.AttachProcessesToUnit(ctx, words[2], words[1], []uint32{uint32(n)})
 }
 
 // set returns when systemd has written the files, too: that is done before it

@@ -14,8 +14,18 @@ import (
 const User = 1
 
 // AsUser gives the bundle to User, who runs the runtime from here on, without
-// any privilege. The runtime is copied to where he can reach it.
-func (b *Bundle) AsUser() {
+// any privilege.
+func (b *Bundle) AsUser() { b.t.Helper(); b.As(User, Become(User)...) }
+
+// Become is the words that run the rest of a command line as a user.
+func Become(uid int) []string {
+	id := strconv.Itoa(uid)
+	return []string{"setpriv", "--reuid=" + id, "--regid=" + id, "--clear-groups", "--inh-caps=-all", "--"}
+}
+
+// As gives the bundle to a user; the words, before the runtime's path, are what
+// makes him run it. The runtime is copied to where he can reach it.
+func (b *Bundle) As(uid int, words ...string) {
 	b.t.Helper()
 	text, err := os.ReadFile(Runtime(b.t))
 	b.must(err)
@@ -25,8 +35,7 @@ func (b *Bundle) AsUser() {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, User, User)
+		return os.Lchown(path, uid, uid)
 	}))
-	id := strconv.Itoa(User)
-	b.as = []string{"setpriv", "--reuid=" + id, "--regid=" + id, "--clear-groups", "--inh-caps=-all", "--"}
+	b.as = words
 }
