@@ -44,6 +44,7 @@ const (
 	barrierPlaced   barrier = iota + 1 // cgroups, id maps and oom_score_adj are set by pid
 	barrierMaps                        // the same, once the executor says its user namespace is there
 	barrierUsers                       // the id maps of the joined user namespace are read
+	barrierDelegate                    // it is moved to a cgroup that is its own
 	barrierDevices                     // network devices are moved
 	barrierHooks                       // prestart and createRuntime hooks
 	barrierLimits                      // limits and priorities, which a user namespace has no right to
@@ -54,7 +55,7 @@ const (
 // reports says whether the executor announces that it is waiting. At the
 // others, the runtime's byte is usually there first.
 func (k barrier) reports() bool {
-	return k == barrierMaps || k == barrierUsers || k == barrierDevices || k == barrierHooks || k == barrierLimits || k == barrierListener
+	return k == barrierMaps || k == barrierUsers || k == barrierDelegate || k == barrierDevices || k == barrierHooks || k == barrierLimits || k == barrierListener
 }
 
 func (c *Compiled) wait(b *plan.Builder, at plan.Pointer, k barrier) {
@@ -129,13 +130,14 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		gate = b.Input(plan.Input{Kind: plan.KindGate})
 	}
 	preserved := preserve(b, o.PreserveFDs)
+	outputs := readHookSlots(b, spec)
 	root, err := rootfs.New(b, spec, facts(spec, o, host, c.Cgroup, &n))
 	if err != nil {
 		return nil, err
 	}
 	init := o.Init || spec.Annotations[initAnnotation] == "true"
 	p := &process{b: b, made: c, spec: spec.Process, facts: host, manager: o.managerEnv(init), userNS: n.all&unix.CLONE_NEWUSER != 0}
-	p.setgroups = n.mayGroup(host, spec.Linux.GIDMappings)
+	p.setgroups, p.keepGroups = n.mayGroup(host, spec.Linux.GIDMappings), keepsGroups(spec)
 	if err := p.readLabels(); err != nil {
 		return nil, err
 	}
@@ -156,6 +158,9 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		p.compileProcfs() // the host's right to mount one, whatever namespaces come
 	}
 	c.enter(b, spec, &n, host)
+	if err := c.compileDelegation(b, spec, host.Cgroups); err != nil {
+		return nil, err
+	}
 	p.compileAttributes()
 	if !o.NoNewKeyring {
 		compileKeyring(b)
@@ -188,6 +193,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		if len(h.Prestart)+len(h.CreateRuntime) > 0 { //nolint:staticcheck // prestart is deprecated, and used
 			c.wait(b, plan.At("/hooks"), barrierHooks)
 		}
+		outputs.compile(b)
 		compileCreateContainer(b, spec, o)
 	}
 
@@ -229,6 +235,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	p.compileExec(init, uint64(len(preserved)), func() {
 		if h := spec.Hooks; h != nil {
 			compileHooks(b, "startContainer", h.StartContainer, hookState(spec, o, statusCreated, 0))
+			outputs.done(b)
 		}
 	})
 	c.Plan = b.Plan
@@ -248,7 +255,7 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 		// would trace it (I2).
 		c.wait(b, users, barrierPlaced)
 		placed = true
-		leaveGroups(b, host)
+		leaveGroups(b, host, spec)
 		b.Prctl(plan.At("/process"), unix.PR_SET_DUMPABLE, 0)
 	}
 	n.compileJoins(b, spec, host.may(unix.CAP_SYS_ADMIN))

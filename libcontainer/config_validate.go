@@ -42,6 +42,12 @@ func validate(s *specs.Spec) error {
 	if _, found := s.Annotations[""]; found {
 		return refuse(document.Field("annotations").Field(""), "an annotation's key must not be empty")
 	}
+	if err := validateGroupsAnnotation(s.Annotations); err != nil {
+		return err
+	}
+	if err := validateHookOutputs(s.Annotations); err != nil {
+		return err
+	}
 	return validateLinux(s)
 }
 

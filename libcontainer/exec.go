@@ -53,7 +53,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	n := named(config.Linux, host)
 	userNS := n.all&unix.CLONE_NEWUSER != 0
 	c.maps = n.maps(config.Linux)
-	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: n.mayGroup(host, config.Linux.GIDMappings), tied: o.KillWithParent}
+	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: n.mayGroup(host, config.Linux.GIDMappings), keepGroups: keepsGroups(config.Spec), tied: o.KillWithParent}
 	if err := p.readLabels(); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	b.Prctl(payload, unix.PR_SET_DUMPABLE, 0)
 	// All at once, by the process itself: no path of /proc, no half-joined state.
 	if n.joins(unix.CLONE_NEWUSER) {
-		leaveGroups(b, host)
+		leaveGroups(b, host, config.Spec)
 	}
 	b.Setns(plan.At("/linux/namespaces"), init, n.all)
 	b.Close(payload, init)

@@ -28,7 +28,8 @@ func (r *Runtime) Features(version, commit string) *features.Features {
 		},
 		// What changes the container; who lets others write annotations has to
 		// know.
-		PotentiallyUnsafeConfigAnnotations: []string{initAnnotation, rootfs.ContextAnnotation, pidfdReceiver},
+		PotentiallyUnsafeConfigAnnotations: []string{initAnnotation, rootfs.ContextAnnotation, pidfdReceiver, groupsAnnotation, hookOutputs[0], hookOutputs[1],
+			delegateAnnotation},
 		Linux: &features.Linux{
 			Capabilities: capabilityNames(),
 			Cgroup:       &features.Cgroup{V1: new(true), V2: new(true), Systemd: new(true), SystemdUser: new(true), Rdma: new(true)},

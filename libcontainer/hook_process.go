@@ -33,7 +33,8 @@ type hookEnds struct {
 	catcher   *signals.Catcher // a signal that asks to end; nil: the signal does so itself
 }
 
-func startHook(h *specs.Hook, dir string, input []byte) (*hookProcess, error) {
+// startHook starts a hook, whose descriptors 1 and 2 are outputs; -1: the pipe.
+func startHook(h *specs.Hook, dir string, input []byte, outputs [2]int) (*hookProcess, error) {
 	p := &hookProcess{pidfd: -1, in: [2]int{-1, -1}, out: [2]int{-1, -1}, input: input}
 	for _, pipe := range [...]*[2]int{&p.in, &p.out} {
 		if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
@@ -43,8 +44,13 @@ func startHook(h *specs.Hook, dir string, input []byte) (*hookProcess, error) {
 	}
 	unix.SetNonblock(p.in[1], true)
 	unix.SetNonblock(p.out[0], true)
+	for i := range outputs {
+		if outputs[i] < 0 {
+			outputs[i] = p.out[1]
+		}
+	}
 	pid, err := syscall.ForkExec(h.Path, hookArgs(h), &syscall.ProcAttr{Dir: dir, Env: h.Env,
-		Files: []uintptr{uintptr(p.in[0]), uintptr(p.out[1]), uintptr(p.out[1])},
+		Files: []uintptr{uintptr(p.in[0]), uintptr(outputs[0]), uintptr(outputs[1])},
 		// The thread is locked (main.go): a hook does not outlive the runtime.
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &p.pidfd}})
 	if err != nil {

@@ -117,9 +117,10 @@ func mayExecute(name string) error {
 
 // runtimeHooks are hooks to run in the runtime's namespaces, and what ends them.
 type runtimeHooks struct {
-	bundle string // their working directory
-	state  []byte
-	ends   hookEnds
+	bundle      string // their working directory
+	state       []byte
+	annotations map[string]string
+	ends        hookEnds
 }
 
 // run runs hooks in order, up to the first that fails.
@@ -135,7 +136,13 @@ func (r *runtimeHooks) run(kind string, hooks []specs.Hook) error {
 // one runs a hook. The environment is exactly the hook's: an image must not
 // choose what the host's programs load (CVE-2025-23266).
 func (r *runtimeHooks) one(kind string, i int, h *specs.Hook) error {
-	p, err := startHook(h, r.directory(), r.state)
+	outputs, err := openHookOutputs(r.annotations)
+	defer shut(&outputs[0])
+	defer shut(&outputs[1])
+	if err != nil {
+		return err
+	}
+	p, err := startHook(h, r.directory(), r.state, outputs)
 	if err == nil {
 		err = p.finish(h, &r.ends)
 	}
@@ -156,7 +163,7 @@ func (r *runtimeHooks) directory() string {
 // before runs the hooks that precede the container's: prestart, createRuntime.
 func (s *spawn) before(o *CreateOptions) error {
 	h := s.spec.Hooks
-	r := &runtimeHooks{bundle: o.Bundle, state: hookState(s.spec, o, statusCreating, s.executor.PID),
+	r := &runtimeHooks{annotations: s.spec.Annotations, bundle: o.Bundle, state: hookState(s.spec, o, statusCreating, s.executor.PID),
 		ends: hookEnds{container: s.executor.Pidfd, catcher: s.catcher}}
 	if err := r.run("prestart", h.Prestart); err != nil { //nolint:staticcheck // deprecated, and used
 		return err
@@ -177,7 +184,7 @@ func (c *container) poststart(ends hookEnds) error {
 	if err != nil || config.Hooks == nil {
 		return err
 	}
-	r := &runtimeHooks{bundle: c.Bundle, state: hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusRunning, c.PID), ends: ends}
+	r := &runtimeHooks{annotations: config.Annotations, bundle: c.Bundle, state: hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusRunning, c.PID), ends: ends}
 	return r.run("poststart", config.Hooks.Poststart)
 }
 
@@ -191,7 +198,7 @@ func (r *Runtime) poststop(c *container) error {
 	if err != nil || config.Hooks == nil || len(config.Hooks.Poststop) == 0 {
 		return err
 	}
-	run := &runtimeHooks{bundle: c.Bundle, state: hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusStopped, 0), ends: hookEnds{container: -1}}
+	run := &runtimeHooks{annotations: config.Annotations, bundle: c.Bundle, state: hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusStopped, 0), ends: hookEnds{container: -1}}
 	for i := range config.Hooks.Poststop {
 		if err := run.one("poststop", i, &config.Hooks.Poststop[i]); err != nil {
 			r.warn("%v", err)

@@ -23,12 +23,13 @@ type process struct {
 	spec  *specs.Process
 	facts *Host
 
-	manager   []string // what a service manager's variables become
-	userNS    bool
-	setgroups bool // to drop groups with
-	tied      bool // it ends when the runtime does
-	sets      capabilitySets
-	labels    labels
+	manager    []string // what a service manager's variables become
+	userNS     bool
+	setgroups  bool // to drop groups with
+	keepGroups bool // the caller's
+	tied       bool // it ends when the runtime does
+	sets       capabilitySets
+	labels     labels
 }
 
 // compileKeyring leaves the caller's session keyring, in which his keys are, for
@@ -112,12 +113,13 @@ func (p *process) compileCredentials() {
 	caps := plan.At("/process/capabilities")
 	b.Capbset(caps.Field("bounding"), p.sets.bounding)
 
-	// Always, even to none: supplementary groups of the caller must not leak.
+	// Always, even to none: supplementary groups of the caller must not leak,
+	// unless that is asked for.
 	groups := make([]byte, 0, 4*len(p.spec.User.AdditionalGids))
 	for _, gid := range p.spec.User.AdditionalGids {
 		groups = binary.LittleEndian.AppendUint32(groups, gid)
 	}
-	if p.setgroups || len(groups) > 0 {
+	if !p.keepGroups && (p.setgroups || len(groups) > 0) {
 		b.Setgroups(user.Field("additionalGids"), groups)
 	}
 	b.Prctl(caps, unix.PR_SET_KEEPCAPS, 1)

@@ -99,6 +99,8 @@ func (s *spawn) input(in *plan.Input) (int, error) {
 		return dup(s.console)
 	case plan.KindPidfd:
 		return dup(s.init)
+	case plan.KindAppend:
+		return openAppend(in.Path)
 	case plan.KindInherited:
 		n, err := strconv.Atoi(in.Path)
 		if err != nil {
@@ -299,6 +301,10 @@ func (s *spawn) finish(hooks func() error) error {
 			}
 		}
 		switch k {
+		case barrierDelegate:
+			if err := s.delegate(); err != nil {
+				return err
+			}
 		case barrierDevices:
 			if err := s.moveDevices(); err != nil {
 				return err

@@ -22,10 +22,26 @@ type idMaps struct {
 	users, groups []specs.LinuxIDMapping
 }
 
+// groupsAnnotation asks, by "1", that the payload keeps the caller's
+// supplementary groups, which may let a rootless container in where no id of
+// its own does. Then additionalGids are not set.
+const groupsAnnotation = "run.oci.keep_original_groups"
+
+func keepsGroups(spec *specs.Spec) bool { return spec.Annotations[groupsAnnotation] == "1" }
+
+func validateGroupsAnnotation(annotations map[string]string) error {
+	switch value := annotations[groupsAnnotation]; value {
+	case "", "0", "1":
+		return nil
+	default:
+		return refuse(plan.At("/annotations").Field(groupsAnnotation), "want 0 or 1, got %q", value)
+	}
+}
+
 // leaveGroups gives up the caller's groups before a user namespace is joined
 // which may deny setgroups(2). DEFENCE (CVE-2022-36109).
-func leaveGroups(b *plan.Builder, host *Host) {
-	if host.may(unix.CAP_SETGID) {
+func leaveGroups(b *plan.Builder, host *Host, spec *specs.Spec) {
+	if !keepsGroups(spec) && host.may(unix.CAP_SETGID) {
 		b.Setgroups(plan.At("/process/user/additionalGids"), []byte{})
 	}
 }

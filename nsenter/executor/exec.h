@@ -32,6 +32,7 @@ struct exec {
 	char link[EXEC_PATH]; /* one of them */
 	char output[EXEC_TAIL + 65536]; /* of a hook: the last bytes, and what one read gives */
 	size_t output_len;
+	uint32_t hook_slot[2]; /* slot + 1 of what a hook has as 1 and 2; 0: the pipe */
 };
 
 extern struct exec exec;

@@ -42,6 +42,9 @@ static _Noreturn void become(const struct hook *h, const uint64_t *arg)
 	SYS(dup3, h->in[0], 0, 0);
 	SYS(dup3, h->out[1], 1, 0);
 	SYS(dup3, h->out[1], 2, 0);
+	for (int i = 0; i < 2; i++)
+		if (exec.hook_slot[i])
+			SYS(dup3, slot_fd(exec.hook_slot[i] - 1), i + 1, 0);
 	close_but(-1, 3);
 	*h->err = SYS(execve, arg[0], arg[1], arg[2]);
 	quit(127);
@@ -205,6 +208,14 @@ static int finish(struct hook *h)
 	if (r < 0)
 		report(status, r);
 	return r;
+}
+
+int op_hook_output(const uint64_t *arg)
+{
+	if (arg[1] != 1 && arg[1] != 2)
+		return -EINVAL;
+	exec.hook_slot[arg[1] - 1] = (uint32_t)arg[0] + 1;
+	return 0;
 }
 
 int op_run(const uint64_t *arg)

@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0x2d4007931fb207a9
+const vocabulary = 0xb16346f911fb2117
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -77,6 +77,7 @@ const (
 	OpWarn
 	OpFork
 	OpRun
+	OpHookOutput
 	OpReap
 	OpLookup
 	OpHome
@@ -156,6 +157,7 @@ var ops = [nOps]struct {
 	OpWarn:             {"warn", "s", []string{"text"}},
 	OpFork:             {"fork", "", []string{}},
 	OpRun:              {"run", "svvbu", []string{"path", "argv", "env", "state", "timeout"}},
+	OpHookOutput:       {"hook_output", "fu", []string{"fd", "number"}},
 	OpReap:             {"reap", "", []string{}},
 	OpLookup:           {"lookup", "v", []string{"candidates"}},
 	OpHome:             {"home", "u", []string{"uid"}},
@@ -491,6 +493,11 @@ func (b *Builder) Fork(at Pointer) {
 // Run appends run: composite: a hook in its own process group; fork, execve, wait; its input is a JSON object: the pid, then state; timeout in milliseconds (0: none).
 func (b *Builder) Run(at Pointer, path string, argv []string, env []string, state []byte, timeout uint64) {
 	b.add(at, OpRun, path, argv, env, state, timeout)
+}
+
+// HookOutput appends hook_output: descriptor 1 or 2 of the hooks that follow, in place of the pipe.
+func (b *Builder) HookOutput(at Pointer, fd Slot, number uint64) {
+	b.add(at, OpHookOutput, fd, number)
 }
 
 // Reap appends reap: composite: fork; the new process goes on, PID 1 stays to forward signals and reap.

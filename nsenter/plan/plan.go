@@ -91,6 +91,8 @@ const (
 	KindCgroup
 	// KindInherited is the runtime's own descriptor with the number Path.
 	KindInherited
+	// KindAppend is open(2) of the file Path to append to, made if it is missing.
+	KindAppend
 )
 
 // Step is one operation. Args are in the order of the op's signature:
