@@ -34,7 +34,7 @@ func execCommand() *cli.Command {
 			&cli.StringFlag{Name: "pidfd-socket", Usage: "unix `SOCKET` to send a pidfd of it to"},
 			&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors on, from 3"},
 			&cli.GenericFlag{Name: "cgroup", Value: new(list), Usage: "enter the cgroup `[CONTROLLERS:]PATH` below the container's"},
-			&cli.BoolFlag{Name: "kill-with-parent", Usage: "it is killed when corten is"},
+			&cli.BoolFlag{Name: "kill-with-parent", Usage: "it and its children are killed when corten is"},
 			&cli.BoolFlag{Name: "ignore-paused", Usage: "also in a paused container, where it waits"},
 		},
 		Action: func(c *cli.Context) error {

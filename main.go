@@ -57,6 +57,10 @@ var commands = [...]struct {
 func init() { runtime.LockOSThread() }
 
 func main() {
+	if os.Args[0] == libcontainer.KeeperName {
+		libcontainer.Keep()
+		return
+	}
 	// Before anything else, so that no descriptor of the caller's gets into a
 	// container by accident (CVE-2024-21626). create, run and exec pass the ones
 	// they were told to on by number. Go's runtime has opened 0 to 2 already.

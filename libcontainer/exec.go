@@ -53,7 +53,7 @@ func CompileExec(config *Config, spec *specs.Process, o *ExecOptions, host *Host
 	n := named(config.Linux, host)
 	userNS := n.all&unix.CLONE_NEWUSER != 0
 	c.maps = n.maps(config.Linux)
-	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: n.mayGroup(host, config.Linux.GIDMappings), keepGroups: keepsGroups(config.Spec), tied: o.KillWithParent}
+	p := &process{b: b, made: c, spec: spec, facts: host, userNS: userNS, setgroups: n.mayGroup(host, config.Linux.GIDMappings), keepGroups: keepsGroups(config.Spec)}
 	if err := p.readLabels(); err != nil {
 		return nil, err
 	}
@@ -139,6 +139,7 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 	}
 	r.Trace.Phase("payload")
 	status, err = fg.attend(s)
+	s.endKeeper()
 	if err != nil {
 		s.abort() // nobody would attend to it
 	}
@@ -245,6 +246,9 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	if err == nil {
 		err = s.start()
 	}
+	if err == nil && o.KillWithParent {
+		s.keeper, err = startKeeper(s.executor.Pidfd, s.executor.PID) // while it waits for the runtime
+	}
 	if err == nil {
 		err = s.finish(func() error { return nil })
 	}
@@ -256,6 +260,7 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	}
 	if err != nil {
 		s.abort()
+		s.endKeeper()
 		return nil, err
 	}
 	return s, nil

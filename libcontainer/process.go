@@ -27,7 +27,6 @@ type process struct {
 	userNS     bool
 	setgroups  bool // to drop groups with
 	keepGroups bool // the caller's
-	tied       bool // it ends when the runtime does
 	sets       capabilitySets
 	labels     labels
 }
@@ -233,9 +232,7 @@ func (p *process) compileExec(reap bool, preserved uint64, hooks func()) {
 	}
 	hooks() // under the filter, as runc has them
 	b.Signals(payload)
-	if !p.tied {
-		b.Prctl(payload, unix.PR_SET_PDEATHSIG, 0)
-	}
+	b.Prctl(payload, unix.PR_SET_PDEATHSIG, 0)
 	if reap {
 		b.Reap(plan.At("/annotations").Field(initAnnotation))
 	}

@@ -40,6 +40,7 @@ type spawn struct {
 	catcher *signals.Catcher // of a foreground container or exec; nil: none
 
 	ignorePaused bool       // exec may wait for a resume
+	keeper       func()     // ends the keeper; nil: there is none
 	rehearsal    *rehearsal // of check; nil else
 
 	executor *nsenter.Executor

@@ -57,7 +57,7 @@ complete -c corten -n '__fish_seen_subcommand_from exec' -l console-socket -r -F
 complete -c corten -n '__fish_seen_subcommand_from exec' -l pidfd-socket -r -F -d 'unix SOCKET to send a pidfd of it to'
 complete -c corten -n '__fish_seen_subcommand_from exec' -l preserve-fds -x -d 'pass N descriptors on, from 3'
 complete -c corten -n '__fish_seen_subcommand_from exec' -l cgroup -x -d 'enter the cgroup [CONTROLLERS:]PATH below the container\'s'
-complete -c corten -n '__fish_seen_subcommand_from exec' -l kill-with-parent -d 'it is killed when corten is'
+complete -c corten -n '__fish_seen_subcommand_from exec' -l kill-with-parent -d 'it and its children are killed when corten is'
 complete -c corten -n '__fish_seen_subcommand_from exec' -l ignore-paused -d 'also in a paused container, where it waits'
 complete -c corten -n __fish_use_subcommand -a features -d 'print what corten handles'
 complete -c corten -n __fish_use_subcommand -a kill -d 'send a signal to a container'

@@ -15,7 +15,7 @@ import (
 
 // applets are the names busybox answers to in a rootfs.
 const applets = "sh cat echo ls id env sleep true false mount umount grep stat hostname kill ps wc head tail " +
-	"touch mkdir rm ln test readlink dd sed awk sort seq tr ulimit find chmod date stty tty sysctl"
+	"touch mkdir rm ln test readlink dd sed awk sort seq tr ulimit find chmod date stty tty sysctl setsid"
 
 // Of prepare: the files that every rootfs gets a copy of.
 var busyboxPath, probePath string

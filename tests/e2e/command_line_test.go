@@ -308,12 +308,13 @@ func TestCgroupsCanBeDisabled(t *testing.T) {
 func TestAnExecEndsWithItsParentWhenAsked(t *testing.T) {
 	bundle.NeedCorten(t)
 	b := running(t)
-	p := b.Begin(bundle.Options{}, "exec", "--kill-with-parent", b.ID, "probe", "pause")
+	const family = "sleep 1001 & (sleep 1002 &); setsid sleep 1003 & sh -c 'setsid sleep 1004 & sleep 1005' & exec probe pause"
+	p := b.Begin(bundle.Options{}, "exec", "--kill-with-parent", b.ID, "sh", "-c", family)
 	p.WaitFor("ready\n")
 	p.Signal(syscall.SIGKILL)
 	p.Wait()
-	alone := func() bool { return len(strings.Fields(b.Corten("ps", "-f", "json", b.ID).OK(b).Stdout)) == 1 }
-	if !bundle.Eventually(func() bool { return alone() && !strings.Contains(b.Corten("ps", "-f", "json", b.ID).Stdout, ",") }) {
+	alone := fmt.Sprintf("[%d]\n", b.State().PID)
+	if !bundle.Eventually(func() bool { return b.Corten("ps", "-f", "json", b.ID).OK(b).Stdout == alone }) {
 		t.Errorf("left: %s", b.Corten("ps", b.ID).Stdout)
 	}
 	// And its status is its own as ever.
