@@ -12,8 +12,14 @@ import (
 // empty one. What does not exist needs no hiding; that, and only that, is
 // tolerated.
 func (r *Root) Masked() {
-	b := r.b
-	for i, p := range r.spec.Linux.MaskedPaths {
+	b, masked := r.b, r.spec.Linux.MaskedPaths
+	if len(masked) == 0 {
+		return
+	}
+	// The new tmpfs hides the first directory; from then on, attached to this
+	// namespace, it can be cloned.
+	attached, never := b.Slot(), b.Slot()
+	for i, p := range masked {
 		at := plan.At("/linux/maskedPaths").Index(i)
 		target, directory, file, tree := b.Slot(), b.Slot(), b.Slot(), b.Slot()
 		dir, name := r.from(p)
@@ -21,16 +27,18 @@ func (r *Root) Masked() {
 		b.Tolerate("ENOENT", "ENOTDIR")
 		b.Fstat(at, target, directory, file)
 		b.Release(target)
-		b.When(directory, func() { r.clone(at, r.tmpfs, tree) })
-		b.MoveMount(at, tree, directory)
+		b.When(directory, func() {
+			r.clone(at, attached, tree)
+			b.MoveMount(at, tree, directory)
+			b.MoveMount(at, r.tmpfs, directory)
+			b.Fstat(at, r.tmpfs, attached, never)
+		})
 		b.Close(at, tree)
 		b.When(file, func() { r.clone(at, r.null, tree) })
 		b.MoveMount(at, tree, file)
 		b.Done(at, directory, file, tree)
 	}
-	if len(r.spec.Linux.MaskedPaths) > 0 {
-		b.Done(plan.At("/linux/maskedPaths"), r.null, r.tmpfs)
-	}
+	b.Done(plan.At("/linux/maskedPaths"), r.null, r.tmpfs, attached, never)
 }
 
 // clone makes a detached copy of the mount in slot from, in no peer group.

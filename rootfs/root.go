@@ -57,7 +57,7 @@ type Root struct {
 	devices []device
 
 	anchors []anchor    // mounts whose descriptor is kept
-	tmpfs   plan.Slot   // one empty read-only directory, for all masked ones
+	tmpfs   plan.Slot   // an empty read-only directory, for the masked ones
 	null    plan.Slot   // the host's /dev/null
 	notify  plan.Slot   // see notifyInput
 	late    []plan.Slot // mounts that become read-only when all is in place
@@ -141,8 +141,6 @@ func (r *Root) Attach() {
 	masks := plan.At("/linux/maskedPaths")
 	if len(r.spec.Linux.MaskedPaths) > 0 {
 		r.hostNull(masks)
-		// Below the root, where only clones of it are ever seen: since a tree
-		// can only be cloned that is attached to this namespace.
 		fs := b.Slot()
 		r.tmpfs = b.Slot()
 		b.Fsopen(masks, "tmpfs", fs)
@@ -154,19 +152,13 @@ func (r *Root) Attach() {
 		b.Fsconfig(masks, fs, unix.FSCONFIG_CMD_CREATE, "", "")
 		b.Fsmount(masks, fs, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, r.tmpfs)
 		b.Done(masks, fs)
-		r.over(masks, r.tmpfs)
 	}
 	// A clone keeps its peer group: without this, mounts made in the container
 	// would appear on the host.
 	b.MountSetattr(at, r.root, unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
-	r.over(at, r.root)
-}
-
-// over attaches tree on top of "/".
-func (r *Root) over(at plan.Pointer, tree plan.Slot) {
-	b, top := r.b, r.b.Slot()
+	top := b.Slot()
 	b.Openat2(at, plan.Cwd, "/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, 0, top)
-	b.MoveMount(at, tree, top)
+	b.MoveMount(at, r.root, top)
 	b.Done(at, top)
 }
 
@@ -220,9 +212,6 @@ func (r *Root) Pivot() {
 		// pivot_root(".", ".") stacks the host's root on the new one, where
 		// umount2 finds it: no directory for it is needed (pivot_root(2), NOTES).
 		b.PivotRoot(at)
-		if len(r.spec.Linux.MaskedPaths) > 0 {
-			b.Umount2(at, ".", unix.MNT_DETACH) // the empty directory, on top of the host's root
-		}
 		b.Umount2(at, ".", unix.MNT_DETACH)
 	}
 	b.Chdir(at, "/")
