@@ -4,6 +4,7 @@
 #   make demo      builds it and runs a container
 #   make test      every test (as root)
 #   make test-vm   those that need systemd, pure cgroup v2 or an LSM, in virtual machines
+#   make test-engines   those with podman, buildah, containerd, CRI and Docker; RUNTIME=FILE for another program
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin
 #   make install   PREFIX=/usr/local DESTDIR=
@@ -46,6 +47,10 @@ test-vm: corten
 	@./build-deps.sh vm || true
 	@tests/vm/suite $(VM)
 
+test-engines: corten
+	@./build-deps.sh engines
+	@tests/engines/run $(ENGINES)
+
 mutate: corten
 	@./build-deps.sh test
 	$(GO) run ./tests/mutate $(MUTATE)
@@ -67,4 +72,4 @@ clean:
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
 	@$(MAKE) --no-print-directory -C cgroups/scope clean
 
-.PHONY: all corten parts deps demo test test-vm mutate bench install clean
+.PHONY: all corten parts deps demo test test-vm test-engines mutate bench install clean

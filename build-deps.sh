@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# build-deps.sh build|demo|test|bench|vm: installs the Debian packages that this
+# build-deps.sh build|demo|test|engines|bench|vm: installs the Debian packages that this
 # needs and that are missing. When nothing is, it takes milliseconds.
 set -eu
 
@@ -44,6 +44,23 @@ checks() {
 	want /usr/bin/fish fish
 }
 
+engines() {
+	demo
+	want /usr/sbin/runc runc
+	want /usr/bin/podman podman
+	want /usr/bin/conmon conmon
+	want /usr/bin/catatonit catatonit
+	want /usr/lib/cni/bridge containernetworking-plugins
+	want /usr/bin/buildah buildah
+	want /usr/bin/containerd containerd
+	want /usr/sbin/dockerd docker.io
+	want /usr/bin/docker-init tini
+	want /usr/sbin/iptables iptables
+	want /usr/bin/script bsdutils
+	want /bin/ps procps
+	want /bin/ip iproute2
+}
+
 machines() {
 	demo
 	want /usr/bin/qemu-system-x86_64 qemu-system-x86
@@ -56,8 +73,9 @@ build) build ;;
 demo) demo ;;
 test) build && checks ;;
 bench) demo && peers ;;
+engines) build && engines ;;
 vm) build && machines ;;
-*) echo "usage: $0 build|demo|test|bench|vm" >&2 && exit 2 ;;
+*) echo "usage: $0 build|demo|test|engines|bench|vm" >&2 && exit 2 ;;
 esac
 
 [ -n "$missing" ] || exit 0
