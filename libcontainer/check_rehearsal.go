@@ -45,8 +45,11 @@ func newRehearsal(of *Compiled, rootfs string) *rehearsal {
 	r.made.Cgroup, r.made.resctrl, r.made.netDevices, r.made.barriers = &cgroups.Plan{Into: -1}, nil, nil, nil
 	r.made.Plan = plan.Plan{Inputs: slices.Clone(of.Inputs)}
 	for i := range r.made.Inputs {
-		if in := &r.made.Inputs[i]; in.Kind == plan.KindCgroup {
+		switch in := &r.made.Inputs[i]; in.Kind {
+		case plan.KindCgroup:
 			in.Path, in.Or = existing(in.Path), ""
+		case plan.KindAppend: // no hook is run, and none of their files made
+			in.Path = os.DevNull
 		}
 	}
 	gate := slices.IndexFunc(of.Steps, func(s plan.Step) bool { return s.Op == plan.OpGate })

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"path"
+	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -22,6 +23,24 @@ func validateHookOutputs(annotations map[string]string) error {
 	for i, name := range hookOutputs {
 		if file := annotations[name]; file != "" && !path.IsAbs(file) {
 			return refuse(hookOutputAt(i), "want an absolute path, got %q", file)
+		}
+	}
+	return nil
+}
+
+// checkHookOutputs looks, before anything is made, whether they can be opened.
+func checkHookOutputs(annotations map[string]string) error {
+	for i, name := range hookOutputs {
+		file, mode := annotations[name], uint32(unix.W_OK)
+		if file == "" {
+			continue
+		}
+		err := unix.Faccessat(unix.AT_FDCWD, file, mode, unix.AT_EACCESS)
+		if err == unix.ENOENT {
+			err = unix.Faccessat(unix.AT_FDCWD, path.Dir(file), mode|unix.X_OK, unix.AT_EACCESS)
+		}
+		if err != nil {
+			return &plan.Error{At: hookOutputAt(i), Op: "open " + strconv.Quote(file), Err: err}
 		}
 	}
 	return nil

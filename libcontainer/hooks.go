@@ -90,6 +90,9 @@ func checkHooks(spec *specs.Spec) error {
 	if spec.Hooks == nil {
 		return nil
 	}
+	if err := checkHookOutputs(spec.Annotations); err != nil {
+		return err
+	}
 	for _, kind := range hookKinds(spec.Hooks) {
 		if kind.name == "startContainer" {
 			continue
