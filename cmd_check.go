@@ -28,7 +28,7 @@ func checkCommand() *cli.Command {
 				return &misuse{"check", errors.New("check takes at most one argument ([ID])")}
 			}
 			findings := idleRuntime(c).Check(libcontainer.CreateOptions{
-				ID: args.First(), Bundle: c.String("bundle"), Config: c.String("config"), ConsoleSocket: c.String("console-socket"), PidfdSocket: c.String("pidfd-socket"), PreserveFDs: c.Int("preserve-fds"),
+				ID: args.First(), Bundle: c.String("bundle"), Config: c.String("config"), ConsoleSocket: c.String("console-socket"), PidfdSocket: c.String("pidfd-socket"), PIDFile: c.String("pid-file"), PreserveFDs: c.Int("preserve-fds"),
 				NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"), Init: c.Bool("init"),
 			})
 			text, err := findingsText(findings, c.Bool("json"))

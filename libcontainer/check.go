@@ -4,11 +4,13 @@ package libcontainer
 
 import (
 	"errors"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"corten/nsenter/plan"
 )
@@ -83,6 +85,12 @@ func (c *check) run() {
 	if err == nil && !validID(c.o.ID) {
 		err = ErrInvalidID
 	}
+	if err == nil {
+		err = checkPIDFile(c.o.PIDFile)
+	}
+	if err == nil {
+		err = c.r.vacant(c.o.ID)
+	}
 	if err != nil {
 		c.refused(err)
 		return
@@ -92,6 +100,23 @@ func (c *check) run() {
 			return
 		}
 	}
+}
+
+// vacant wants a root directory, if there is one, that may hold the state of
+// containers, and none with the id.
+func (r *Runtime) vacant(id string) error {
+	root, err := r.rootDir(false)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if unix.Faccessat(int(root.Fd()), id, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		return ErrExist
+	}
+	return nil
 }
 
 // again asks create once more. true: that was the last time.

@@ -67,5 +67,5 @@ func (c *check) refuseProgram(at plan.Pointer, op, why string) {
 		c.warn(c.draft.find(at.String()).at, op+": "+why, "unless binfmt_misc knows a way")
 		return
 	}
-	c.refused(&plan.Error{At: at, Op: op, Err: errors.New(why)})
+	c.refused(&plan.Error{At: at, Op: op, Err: errors.New(why), Hint: "create takes it, start fails"})
 }

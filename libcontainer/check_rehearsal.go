@@ -31,6 +31,7 @@ type rehearsal struct {
 	kinds   []barrier   // of the barriers not yet met
 	joined  uint64      // CLONE_NEW* flags of the namespaces entered so far
 	dropped []plan.Slot // file systems that are not made here
+	targets []string    // what was looked for or made so far, in a bind mount perhaps in vain
 	absent  []string    // mount points that create would make, without the first slash
 	unmade  []string    // pointers into the mounts whose file system is not made
 }
@@ -115,6 +116,7 @@ func (r *rehearsal) step(i int, s plan.Step) {
 		r.fileSystem(i, s)
 	case plan.OpTarget:
 		r.keep(i, s, "EROFS")
+		r.targets = append(r.targets, s.Args[1].(string))
 		if !s.Else {
 			r.add(i, plan.OpWarn, absentMark+s.Args[1].(string)).Else = true
 		}
@@ -258,7 +260,7 @@ func (r *rehearsal) other(i int, s plan.Step) {
 	sysctl := strings.HasPrefix(s.At.String(), "/linux/sysctl/")
 	switch {
 	case sysctl && s.Op == plan.OpWrite && r.joined != 0:
-	case s.Op == plan.OpOpenat2 && (made || sysctl && r.ofMoved(s.Args[1].(string))):
+	case s.Op == plan.OpOpenat2 && (made || slices.Contains(r.targets, s.Args[1].(string)) || sysctl && r.ofMoved(s.Args[1].(string))):
 		r.keep(i, s, "ENOENT")
 	default:
 		r.keep(i, s)

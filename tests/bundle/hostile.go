@@ -19,6 +19,7 @@ import (
 // test's end stops it: the hostile process in a shared volume.
 func Swap(t testing.TB, a, b string) (stop func()) {
 	t.Helper()
+	swaps[t] = true
 	cmd := exec.Command(probePath, "swap", a, b)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
