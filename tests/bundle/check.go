@@ -48,7 +48,7 @@ func (b *Bundle) check(o Options, args []string) *checked {
 		return nil
 	}
 	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Env, cmd.Dir, cmd.ExtraFiles = append(os.Environ(), o.Env...), o.Dir, o.ExtraFiles
+	cmd.Env, cmd.Dir, cmd.ExtraFiles = append(append(os.Environ(), o.Env...), "CORTEN_TRACE="), o.Dir, o.ExtraFiles
 	out, err := cmd.CombinedOutput()
 	c := &checked{status: 0}
 	if err != nil {
