@@ -12,7 +12,16 @@ func featuresCommand() *cli.Command {
 			if _, err := operands(c, 0, false); err != nil {
 				return err
 			}
-			return printJSON(newRuntime(c).Features(version, commit), "  ")
+			f := newRuntime(c).Features(version, commit)
+			switch self.name {
+			case "runc":
+				f.Annotations["org.opencontainers.runc.version"] = self.version()
+				f.Annotations["org.opencontainers.runc.commit"] = commit
+			case "crun":
+				f.Annotations["run.oci.crun.version"] = self.version()
+				f.Annotations["run.oci.crun.commit"] = commit
+			}
+			return printJSON(f, "  ")
 		},
 	}
 }

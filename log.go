@@ -52,14 +52,11 @@ type line struct {
 // fail reports why the command failed and returns its exit status.
 func (l *logger) fail(err error) int {
 	report := describe(err)
-	text := "corten: " + report.Msg + "\n"
-	if report.Hint != "" {
-		text += "  hint: " + report.Hint + "\n"
-	}
+	text := self.complaint(&report, l.log != nil)
 	switch {
 	case l.log != nil:
 		if err := l.write(report); err != nil {
-			text += "corten: --log: " + err.Error() + "\n"
+			text += self.name + ": --log: " + err.Error() + "\n"
 		}
 	case l.json:
 		text = report.encode(true)
@@ -93,7 +90,7 @@ func (l *logger) flush() {
 		case l.debug && l.json:
 			_, _ = l.out.WriteString(warning.encode(true))
 		case l.debug:
-			_, _ = l.out.WriteString("corten: warning: " + text + "\n")
+			_, _ = l.out.WriteString(self.name + ": warning: " + text + "\n")
 		}
 	}
 	l.waiting = nil

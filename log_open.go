@@ -78,7 +78,7 @@ func (j *journal) send(entry *line) error {
 		priority = "4"
 	}
 	var b []byte
-	for _, member := range [...][2]string{{"PRIORITY", priority}, {"SYSLOG_IDENTIFIER", "corten"}, {"ID", j.id}, {"MESSAGE", entry.Msg},
+	for _, member := range [...][2]string{{"PRIORITY", priority}, {"SYSLOG_IDENTIFIER", self.name}, {"ID", j.id}, {"MESSAGE", entry.Msg},
 		{"CORTEN_CODE", entry.Code}, {"CORTEN_FIELD", entry.Field}, {"CORTEN_HINT", entry.Hint}} {
 		if member[1] != "" {
 			b = append(append(b, member[0]...), '\n')

@@ -72,6 +72,7 @@ func main() {
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(64 << 20)
 	log := &logger{out: os.Stderr}
+	take(os.Args[0])
 	err := dispatch(os.Args, log)
 	if traceErr := runtimeTrace.Write(); traceErr != nil {
 		log.warn("%v", traceErr)
@@ -108,7 +109,7 @@ func closeOnExec() {
 
 // dispatch runs the command that the words of the command line ask for.
 func dispatch(words []string, log *logger) error {
-	if len(words) == 2 && (words[1] == "--version" || words[1] == "-version" || words[1] == "-v") {
+	if len(words) == 2 && (words[1] == "--version" || words[1] == "-version" || words[1] == "-v" || words[1] == "-V" && self.name == "crun") {
 		return printVersion()
 	}
 	whole := &cli.Command{Flags: globalFlags()}
@@ -207,7 +208,7 @@ var runtimeTrace *libcontainer.Trace
 
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "root", Value: defaultRoot(), DefaultText: systemRoot, Usage: "`DIR` of the containers' state"},
+		&cli.StringFlag{Name: "root", Value: defaultRoot(), DefaultText: personas[0].root(), Usage: "`DIR` of the containers' state"},
 		&cli.StringFlag{Name: "log", Usage: "append log lines to `FILE`, or journald:ID (stderr)"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "format of log lines: `text|json`"},
 		&cli.StringFlag{Name: "log-level", Value: "warning", Usage: "log at `LEVEL`: error, warning or debug"},
@@ -222,7 +223,7 @@ func globalFlags() []cli.Flag {
 
 // newRuntime is the runtime of the global options. A user's own root is made.
 func newRuntime(c *cli.Context) *libcontainer.Runtime {
-	if root := c.String("root"); !c.IsSet("root") && root != systemRoot {
+	if root := c.String("root"); !c.IsSet("root") && root != self.root() {
 		// The sticky bit keeps systemd-tmpfiles from clearing it.
 		if os.MkdirAll(root, 0o700) == nil {
 			_ = os.Chmod(root, 0o700|os.ModeSticky)
@@ -242,15 +243,14 @@ func idleRuntime(c *cli.Context) *libcontainer.Runtime {
 		NoCgroups: manager == "disabled", Rootless: c.String("rootless"), Log: runtimeLog}
 }
 
-const systemRoot = "/run/corten"
-
-// defaultRoot is /run/corten for root, else $XDG_RUNTIME_DIR/corten.
+// defaultRoot is /run/corten for root, else $XDG_RUNTIME_DIR/corten; runc's or
+// crun's when corten is called so.
 func defaultRoot() string {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
 	if dir == "" || os.Geteuid() == 0 && !(userNamespace() && os.Getenv("USER") != "root") {
-		return systemRoot
+		return self.root()
 	}
-	return filepath.Join(dir, "corten")
+	return filepath.Join(dir, self.name)
 }
 
 // initialUsers is the inode number of the initial user namespace (PROC_USER_INIT_INO

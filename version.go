@@ -11,15 +11,19 @@ import (
 	"corten/seccomp"
 )
 
-// printVersion has runc's lines, which engines parse.
+// printVersion has runc's lines, or crun's, which engines parse.
 func printVersion() error {
-	text := "corten version " + version + "\n"
+	text := self.name + " version " + self.version() + "\n"
 	if commit != "" {
 		text += "commit: " + commit + "\n"
 	}
-	text += "spec: " + specs.Version + "\ngo: " + runtime.Version() + "\n"
-	if v := seccomp.Version(); v != "" {
-		text += "libseccomp: " + v + "\n"
+	if self.name == "crun" {
+		text += "rundir: " + defaultRoot() + "\nspec: 1.0.0\n+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF\n"
+	} else {
+		text += "spec: " + specs.Version + "\ngo: " + runtime.Version() + "\n"
+		if v := seccomp.Version(); v != "" {
+			text += "libseccomp: " + v + "\n"
+		}
 	}
 	_, err := os.Stdout.WriteString(text)
 	return err

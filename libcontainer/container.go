@@ -236,7 +236,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 		return err
 	}
 	defer c.close()
-	if err != nil && !force {
+	if err != nil && (!force || errors.Is(err, errForeign)) {
 		return err
 	}
 	if !c.made {

@@ -22,6 +22,7 @@ var (
 	ErrNotPaused  = errors.New("container not paused")
 	ErrInvalidID  = errors.New("invalid container ID format")
 
+	errForeign    = errors.New("another runtime has made the container, and it alone can handle it")
 	errPausedExec = errors.New("cannot exec in a paused container (use --ignore-paused to override)")
 )
 

@@ -172,6 +172,12 @@ func (c *container) read() error {
 		return err
 	}
 	if err := json.Unmarshal(b, &c.record); err != nil {
+		var theirs struct {
+			PID *int `json:"init_process_pid"` // runc's
+		}
+		if json.Unmarshal(b, &theirs) == nil && theirs.PID != nil {
+			return errForeign
+		}
 		return errors.New(stateFile + " of " + c.id + ": " + err.Error())
 	}
 	if c.Version != recordVersion {
