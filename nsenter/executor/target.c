@@ -144,10 +144,9 @@ int op_target(const uint64_t *arg)
 	if (fd < 0)
 		return fd;
 	r = SYS(fstat, fd, &st);
-	if (r == 0 && S_ISDIR(arg[2]) && !S_ISDIR(st.st_mode))
+	/* As mount(2) has it, in both directions: engines take EISDIR for a fault of the command. */
+	if (r == 0 && (S_ISDIR(arg[2]) || S_ISREG(arg[2])) && S_ISDIR(arg[2]) != S_ISDIR(st.st_mode))
 		r = -ENOTDIR;
-	if (r == 0 && S_ISREG(arg[2]) && S_ISDIR(st.st_mode))
-		r = -EISDIR;
 	if (r == 0)
 		return slot_fill(arg[3], fd);
 	SYS(close, fd);

@@ -114,6 +114,23 @@ func TestAMissingSourceIsNamed(t *testing.T) {
 	}
 }
 
+// Docker gives 126, a command's fault, when the text has "is a directory".
+//
+// spec: mounts[].destination
+func TestAFileAndADirectoryAreNotBoundOnEachOther(t *testing.T) {
+	dir := bundle.New(t).Volume("v", "file", "text\n")
+	for source, target := range map[string]string{dir + "/file": "/etc", dir: "/etc/file"} {
+		b := bundle.New(t, bundle.Args("true"), bundle.Mount(target, "bind", source, "bind"))
+		if err := os.WriteFile(b.Rootfs("etc", "file"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r := b.Run()
+		if r.Status == 0 || !strings.Contains(r.Stderr, "not a directory") || strings.Contains(r.Stderr, "is a directory") {
+			t.Errorf("%s on %s: status %d, %s", source, target, r.Status, r.Stderr)
+		}
+	}
+}
+
 // spec: mounts[].options
 func TestABindWithOptionsOfAFileSystemIsRefused(t *testing.T) {
 	dir := bundle.New(t).Volume("v")
