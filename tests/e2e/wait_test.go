@@ -256,3 +256,16 @@ func TestWaitTellsOfMemory(t *testing.T) {
 		})
 	}
 }
+
+// A user without privilege is told of his own containers.
+func TestWaitForARootlessContainer(t *testing.T) {
+	needExitInfo(t)
+	b := rootless(t, bundle.Args("sleep", "1000"))
+	b.Detach()
+	p := waitFor(t, b, bundle.Options{}, "--json")
+	b.Corten("kill", b.ID, "KILL").OK(b)
+	e := end(t, b, p.Wait())
+	e.check(t, 137, 9)
+	e = end(t, b, b.Corten("wait", "--json", b.ID))
+	e.check(t, 137, 9)
+}
