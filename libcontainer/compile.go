@@ -193,8 +193,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		if len(h.Prestart)+len(h.CreateRuntime) > 0 { //nolint:staticcheck // prestart is deprecated, and used
 			c.wait(b, plan.At("/hooks"), barrierHooks)
 		}
-		outputs.compile(b)
-		compileCreateContainer(b, spec, o)
+		compileCreateContainer(b, spec, o, outputs)
 	}
 
 	// Masks after all mounts and the console: whatever those were tricked
@@ -232,12 +231,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		c.Plan = b.Plan
 		return c, nil // an idle process: start refuses, and nothing is behind the gate
 	}
-	p.compileExec(init, uint64(len(preserved)), func() {
-		if h := spec.Hooks; h != nil {
-			compileHooks(b, "startContainer", h.StartContainer, hookState(spec, o, statusCreated, 0))
-			outputs.done(b)
-		}
-	})
+	p.compileExec(init, uint64(len(preserved)), func() { compileStartContainer(b, spec, o, outputs) })
 	c.Plan = b.Plan
 	return c, nil
 }

@@ -97,6 +97,7 @@ func (slots hookSlots) compile(b *plan.Builder) {
 func (slots hookSlots) done(b *plan.Builder) {
 	for i, slot := range slots {
 		if slot != plan.None {
+			b.HookOutput(hookOutputAt(i), plan.Cwd, uint64(1+i))
 			b.Done(hookOutputAt(i), slot)
 		}
 	}

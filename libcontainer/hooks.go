@@ -44,7 +44,11 @@ func compileHooks(b *plan.Builder, kind string, hooks []specs.Hook, state []byte
 // compileCreateContainer runs the hooks that see the host's root in the
 // container's mount namespace. In the bundle, as the runtime's: never in the
 // rootfs, where a relative path would be the image's (CVE-2025-23266).
-func compileCreateContainer(b *plan.Builder, spec *specs.Spec, o *CreateOptions) {
+func compileCreateContainer(b *plan.Builder, spec *specs.Spec, o *CreateOptions, outputs hookSlots) {
+	outputs.compile(b)
+	if len(spec.Hooks.StartContainer) == 0 {
+		defer outputs.done(b)
+	}
 	if len(spec.Hooks.CreateContainer) == 0 {
 		return
 	}
@@ -55,6 +59,15 @@ func compileCreateContainer(b *plan.Builder, spec *specs.Spec, o *CreateOptions)
 	b.Chdir(at, "/")
 	b.Else()
 	compileHooks(b, "createContainer", spec.Hooks.CreateContainer, hookState(spec, o, statusCreating, 0))
+}
+
+// compileStartContainer runs the hooks that see the container as its payload will.
+func compileStartContainer(b *plan.Builder, spec *specs.Spec, o *CreateOptions, outputs hookSlots) {
+	if spec.Hooks == nil || len(spec.Hooks.StartContainer) == 0 {
+		return
+	}
+	compileHooks(b, "startContainer", spec.Hooks.StartContainer, hookState(spec, o, statusCreated, 0))
+	outputs.done(b)
 }
 
 func hookArgs(h *specs.Hook) []string {

@@ -214,7 +214,7 @@ int op_hook_output(const uint64_t *arg)
 {
 	if (arg[1] != 1 && arg[1] != 2)
 		return -EINVAL;
-	exec.hook_slot[arg[1] - 1] = (uint32_t)arg[0] + 1;
+	exec.hook_slot[arg[1] - 1] = arg[0] == SLOT_CWD ? 0 : (uint32_t)arg[0] + 1;
 	return 0;
 }
 

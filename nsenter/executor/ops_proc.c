@@ -58,8 +58,8 @@ static void end_by_signals(void)
 
 /*
  * The signal of the runtime's death is taken back before it is told: it may end
- * the moment it knows. DEFENCE (CVE-2024-21626): nothing but the fifo is held
- * while waiting, however long that is.
+ * the moment it knows. DEFENCE (CVE-2024-21626): nothing but the fifo, and what
+ * the hooks that follow write to, is held while waiting, however long that is.
  */
 int op_gate(const uint64_t *arg)
 {

@@ -87,7 +87,7 @@ int slot_take(uint64_t slot)
 void slots_close(int first)
 {
 	for (uint32_t i = 0; i < exec.used; i++) {
-		if (exec.slots[i] > first) {
+		if (exec.slots[i] > first && i + 1 != exec.hook_slot[0] && i + 1 != exec.hook_slot[1]) {
 			SYS(close, exec.slots[i] - 1);
 			exec.slots[i] = 0;
 		}

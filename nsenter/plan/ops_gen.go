@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0xb16346f911fb2117
+const vocabulary = 0x6daae80a452efe52
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -495,7 +495,7 @@ func (b *Builder) Run(at Pointer, path string, argv []string, env []string, stat
 	b.add(at, OpRun, path, argv, env, state, timeout)
 }
 
-// HookOutput appends hook_output: descriptor 1 or 2 of the hooks that follow, in place of the pipe.
+// HookOutput appends hook_output: descriptor 1 or 2 of the hooks that follow; cwd: the pipe, as at first.
 func (b *Builder) HookOutput(at Pointer, fd Slot, number uint64) {
 	b.add(at, OpHookOutput, fd, number)
 }

@@ -47,6 +47,14 @@ func TestWhatHooksWriteGoesWhereTheAnnotationsSay(t *testing.T) {
 	if got, want := b.Raw(errs), "wrong "+strings.ReplaceAll(strings.TrimSpace(all), "\n", "\nwrong ")+"\n"; got != want {
 		t.Errorf("stderr %q", got)
 	}
+	os.Remove(out)
+	b.Create()
+	b.Start()
+	b.Corten("delete", "--force", b.ID).OK(b)
+	if got := b.Raw(out); got != all {
+		t.Errorf("of create and start: stdout %q", got)
+	}
+	os.Remove(errs)
 	// The one without a file is in the error as ever, also when it is the other.
 	annotated("run.oci.hooks.stderr", errs)(spec)
 	for _, hooks := range []*specs.Hooks{{CreateRuntime: hook("x")}, {CreateContainer: hook("x")}} {
