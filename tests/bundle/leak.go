@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,6 +60,9 @@ func (b *Bundle) Leaks() []string {
 				was = slices.Delete(was, i, i+1)
 				continue
 			}
+			if kind == "process" {
+				item += " (" + strings.TrimSpace(read("/proc/"+item+"/comm")) + ")"
+			}
 			left = append(left, kind+" "+item)
 		}
 	}
@@ -79,10 +83,11 @@ func mounts() []string {
 	return all
 }
 
+// processes are the pids: by execve a process changes its name, but is no other.
 func processes() []string {
 	var all []string
 	for _, pid := range pids() {
-		all = append(all, fmt.Sprintf("%d (%s)", pid, strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", pid)))))
+		all = append(all, strconv.Itoa(pid))
 	}
 	return all
 }
