@@ -17,6 +17,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -30,11 +31,13 @@ type contender struct {
 
 // task is one row group. Its command words are made per contender and round.
 type task struct {
-	name   string
-	floor  bool // the floor program has it too
-	before func(*bench, *contender) error
-	words  func(*bench, *contender, int) [][]string
-	after  func(*bench, *contender)
+	name    string
+	floor   bool // the floor program has it too
+	before  func(*bench, *contender) error
+	words   func(*bench, *contender, int) [][]string
+	abreast int // how many of the words' commands run at a time; 0: one
+	share   int // of the rounds, one in so many is enough
+	after   func(*bench, *contender)
 }
 
 func main() {
@@ -85,9 +88,9 @@ func run(rounds int, corten string, extra []string) error {
 			}
 			in = append(in, c)
 		}
-		for round := -2; round < rounds; round++ { // two to warm up
+		for round := -2; round < max(5, rounds/max(1, t.share)); round++ { // two to warm up
 			for _, c := range slices.Clone(in) {
-				took, err := b.measure(t.words(b, c, round+2))
+				took, err := b.measure(t.words(b, c, round+2), t.abreast)
 				if err != nil {
 					fmt.Fprintf(os.Stderr, "bench: %s of %s: %v\n", t.name, c.name, err)
 					discard(c, round+2)
@@ -109,20 +112,38 @@ func run(rounds int, corten string, extra []string) error {
 	return nil
 }
 
-// measure runs the commands one after the other; the time is that of all.
-func (b *bench) measure(commands [][]string) (time.Duration, error) {
-	var all time.Duration
+// measure runs the commands, so many at a time; the time is that of all.
+func (b *bench) measure(commands [][]string, abreast int) (time.Duration, error) {
+	failed := make(chan error, len(commands))
+	turns := make(chan bool, max(1, abreast))
+	var running sync.WaitGroup
+	begin := time.Now()
 	for _, words := range commands {
-		cmd := exec.Command(words[0], words[1:]...)
-		cmd.Stderr = b.errors
-		begin := time.Now()
-		err := cmd.Run()
-		all += time.Since(begin)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, b.lastError())
-		}
+		turns <- true
+		running.Go(func() {
+			if err := b.command(words); err != nil {
+				failed <- err
+			}
+			<-turns
+		})
 	}
-	return all, nil
+	running.Wait()
+	took := time.Since(begin)
+	select {
+	case err := <-failed:
+		return 0, err
+	default:
+		return took, nil
+	}
+}
+
+func (b *bench) command(words []string) error {
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Stderr = b.errors
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, b.lastError())
+	}
+	return nil
 }
 
 // print writes one task's table: milliseconds, and how many times the floor's

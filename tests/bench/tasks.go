@@ -39,14 +39,26 @@ func newBench() (*bench, error) {
 	if out, err := exec.Command("gcc", "-static", "-O2", "-o", b.floor, "tests/bench/floor/floor.c").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("gcc tests/bench/floor/floor.c: %w\n%s", err, out)
 	}
-	if err := b.makeBundle("plain", nil); err != nil {
-		return nil, err
-	}
 	profile, err := engineProfile()
 	if err != nil {
 		return nil, err
 	}
-	return b, b.makeBundle("seccomp", profile)
+	for name, edit := range map[string]bundle.Edit{
+		"plain":   func(*specs.Spec) {},
+		"sleep":   bundle.Args("sleep", "1000"),
+		"seccomp": func(s *specs.Spec) { s.Linux.Seccomp = profile },
+		"users":   bundle.UserNamespace(100000),
+		"binds": func(s *specs.Spec) {
+			for i := range 100 {
+				bundle.Mount(fmt.Sprintf("/dev/bind-%d", i), "bind", b.floor, "bind", "ro")(s)
+			}
+		},
+	} {
+		if err := b.makeBundle(name, edit); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
 }
 
 func (b *bench) remove() {
@@ -54,13 +66,14 @@ func (b *bench) remove() {
 	os.RemoveAll(b.dir)
 }
 
-// makeBundle makes the spec's default bundle with busybox and `true` as payload.
-func (b *bench) makeBundle(name string, profile *specs.LinuxSeccomp) error {
+// makeBundle makes the spec's default bundle, edited, with busybox and `true` as
+// payload.
+func (b *bench) makeBundle(name string, edit bundle.Edit) error {
 	spec := bundle.Base()
 	spec.Root.Readonly = true
 	spec.Process.Args = []string{"true"}
 	bundle.Namespace(specs.CgroupNamespace, "")(spec)
-	spec.Linux.Seccomp = profile
+	edit(spec)
 	if !mayLockMemory() {
 		spec.Linux.Resources = nil
 	}
@@ -158,6 +171,9 @@ func runTask(name, bundle string, floor bool) task {
 	}}
 }
 
+// listed is how many containers there are when they are listed.
+const listed = 150
+
 func tasks() []task {
 	return []task{
 		runTask("run", "plain", true),
@@ -169,13 +185,43 @@ func tasks() []task {
 				}
 				return [][]string{c.words("exec", id(c, 0), "true")}
 			}},
-		{name: "create, start, delete --force", words: func(b *bench, c *contender, round int) [][]string {
+		{name: "create, start, state, kill, state, delete", words: func(b *bench, c *contender, round int) [][]string {
 			return [][]string{
-				c.words("create", "--bundle", b.bundle("plain"), id(c, round)),
+				c.words("create", "--bundle", b.bundle("sleep"), id(c, round)),
 				c.words("start", id(c, round)),
+				c.words("state", id(c, round)),
+				c.words("kill", id(c, round), "KILL"),
+				c.words("state", id(c, round)),
 				c.words("delete", "--force", id(c, round)),
 			}
 		}},
+		runTask("run with 100 bind mounts", "binds", false),
+		runTask("run in a user namespace", "users", false),
+		{name: "32 runs, 8 at a time", abreast: 8, share: 4, words: func(b *bench, c *contender, round int) (all [][]string) {
+			for i := range 32 {
+				all = append(all, c.words("run", "--bundle", b.bundle("plain"), fmt.Sprintf("%s-%d", id(c, round), i)))
+			}
+			return all
+		}},
+		{name: "state", before: beginExec, after: endExec,
+			words: func(b *bench, c *contender, round int) [][]string { return [][]string{c.words("state", id(c, 0))} }},
+		{name: fmt.Sprintf("list -q of %d", listed), share: 4, before: beginList, after: endList,
+			words: func(b *bench, c *contender, round int) [][]string { return [][]string{c.words("list", "-q")} }},
+	}
+}
+
+func beginList(b *bench, c *contender) error {
+	for i := range listed {
+		if err := b.command(c.words("create", "--bundle", b.bundle("plain"), id(c, i))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func endList(b *bench, c *contender) {
+	for i := range listed {
+		discard(c, i)
 	}
 }
 
@@ -200,18 +246,7 @@ func beginExec(b *bench, c *contender) error {
 		}
 		return fmt.Errorf("no container")
 	}
-	spec := filepath.Join(b.bundle("plain"), "config.json")
-	text, err := os.ReadFile(spec)
-	if err != nil {
-		return err
-	}
-	sleeping := strings.Replace(string(text), `"args":["true"]`, `"args":["sleep","1000"]`, 1)
-	if err := os.WriteFile(spec, []byte(sleeping), 0o644); err != nil {
-		return err
-	}
-	defer os.WriteFile(spec, text, 0o644)
-	_, err = b.measure([][]string{c.words("run", "--detach", "--bundle", b.bundle("plain"), id(c, 0))})
-	return err
+	return b.command(c.words("run", "--detach", "--bundle", b.bundle("sleep"), id(c, 0)))
 }
 
 // discard undoes what a failed round left.
