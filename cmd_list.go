@@ -3,9 +3,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -30,28 +32,36 @@ func listCommand() *cli.Command {
 			if _, err := os.Stat(r.Root); err != nil && c.IsSet("root") {
 				return err
 			}
+			if c.Bool("quiet") {
+				ids, err := r.Names()
+				return errors.Join(err, printWords(os.Stdout, ids))
+			}
 			list, err := r.List()
 			if err != nil {
 				return err
 			}
-			return printList(os.Stdout, list, c.String("format"), c.Bool("quiet"))
+			return printList(os.Stdout, list, c.String("format"))
 		},
 	}
 }
 
-func printList(w io.Writer, list []libcontainer.State, format string, quiet bool) error {
-	switch {
-	case quiet:
-		for _, s := range list {
-			fmt.Fprintln(w, s.ID)
-		}
+// printWords prints a word a line, all at once.
+func printWords(w io.Writer, words []string) error {
+	if len(words) == 0 {
 		return nil
-	case format == "json":
+	}
+	_, err := io.WriteString(w, strings.Join(words, "\n")+"\n")
+	return err
+}
+
+func printList(w io.Writer, list []libcontainer.State, format string) error {
+	switch format {
+	case "json":
 		if len(list) == 0 {
 			list = nil // printed as null, like runc
 		}
 		return printJSON(list, "")
-	case format == "table":
+	case "table":
 		table := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
 		fmt.Fprint(table, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 		for _, s := range list {

@@ -33,7 +33,6 @@ type Compiled struct {
 	forks      bool
 	mapsUsers  bool
 	maps       idMaps // of the container's user namespace
-	poststop   bool   // there are such hooks
 }
 
 // barrier is a step at which the executor waits for the runtime, and what the
@@ -84,7 +83,7 @@ func (c *Compiled) attaches() bool {
 // config, options and facts give the same plan, and the kernel is not asked.
 // THE ORDER of everything is here, a line a phase, each with its reason.
 func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
-	spec, c, b, payload := config.Spec, &Compiled{poststop: config.Spec.Hooks != nil && len(config.Spec.Hooks.Poststop) > 0}, plan.NewBuilder(), plan.At("/process")
+	spec, c, b, payload := config.Spec, &Compiled{}, plan.NewBuilder(), plan.At("/process")
 	var err error
 	if c.Cgroup, err = cgroups.Compile(spec, o.ID, host.Cgroups); err != nil {
 		return nil, err

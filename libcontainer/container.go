@@ -7,6 +7,7 @@ package libcontainer
 import (
 	"errors"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,6 +143,15 @@ func (r *Runtime) IDs() (ids []string, err error) {
 	return ids, err
 }
 
+// Names are the ids of all containers, sorted.
+func (r *Runtime) Names() ([]string, error) {
+	ids, err := r.IDs()
+	return slices.DeleteFunc(ids, func(id string) bool {
+		dir := path.Join(r.Root, id)
+		return unix.Access(path.Join(dir, stateFile), unix.F_OK) != nil || unix.Access(path.Join(dir, journalFile), unix.F_OK) != nil // runc's has no journal
+	}), err
+}
+
 // List describes all containers, sorted by id. A directory that holds none is
 // passed over.
 func (r *Runtime) List() ([]State, error) {
@@ -174,11 +184,7 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	if err == nil {
 		defer unix.Close(pidfd)
 	}
-	config, configErr := c.config()
-	if configErr != nil {
-		return configErr
-	}
-	if len(c.Cgroups) > 0 && sig == syscall.SIGKILL && (all || !config.ownPIDs()) {
+	if len(c.Cgroups) > 0 && sig == syscall.SIGKILL && (all || !c.OwnPIDs) {
 		return group.Kill() // without a pid namespace, the others outlive the first
 	}
 	if all {
@@ -294,8 +300,7 @@ func (c *container) relatives() (pids []int) {
 		return nil
 	}
 	defer unix.Close(pidfd)
-	config, err := c.config()
-	if err != nil || !config.ownPIDs() {
+	if !c.OwnPIDs {
 		return []int{c.PID}
 	}
 	entries, _ := os.ReadDir("/proc")

@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -205,7 +204,8 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 	if err := flock(c.dir); err != nil {
 		return c, err
 	}
-	c.record = record{ID: o.ID, Bundle: o.Bundle, Config: o.Config, Rootfs: rootPath(config.Root.Path, o.Bundle), Created: time.Now().UTC(), UID: os.Geteuid(), Into: compiled.Cgroup.Into, NoNewKeyring: o.NoNewKeyring, Idle: len(config.Process.Args) == 0}
+	c.record = newRecord(o, config)
+	c.Into = compiled.Cgroup.Into
 	for _, dir := range compiled.Cgroup.Dirs {
 		c.Cgroups = append(c.Cgroups, dir.Path)
 	}

@@ -196,8 +196,11 @@ func ofHook(err error) bool {
 // poststart runs the hooks that follow the payload's start. The caller holds no
 // lock, so that kill and delete do not wait for them.
 func (c *container) poststart(ends hookEnds) error {
+	if !c.Poststart {
+		return nil
+	}
 	config, err := c.config()
-	if err != nil || config.Hooks == nil {
+	if err != nil {
 		return err
 	}
 	r := &runtimeHooks{annotations: config.Annotations, bundle: c.Bundle, state: hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusRunning, c.PID), ends: ends}
@@ -207,11 +210,11 @@ func (c *container) poststart(ends hookEnds) error {
 // poststop runs the hooks of a container that was created, each of them: a
 // failure is a warning (runtime-spec, runtime.md, step 13).
 func (r *Runtime) poststop(c *container) error {
-	if !c.made {
+	if !c.made || !c.Poststop {
 		return nil
 	}
 	config, err := c.config()
-	if err != nil || config.Hooks == nil || len(config.Hooks.Poststop) == 0 {
+	if err != nil {
 		return err
 	}
 	run := &runtimeHooks{annotations: config.Annotations, bundle: c.Bundle, state: hookState(config.Spec, &CreateOptions{ID: c.id, Bundle: c.Bundle}, statusStopped, 0), ends: hookEnds{container: -1}}

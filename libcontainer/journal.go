@@ -28,7 +28,6 @@ import (
 //	arrived ct8a6… 2                        its index in the container
 //	resctrl /sys/fs/resctrl/box             removed with the container
 //	resctrl-kept /sys/fs/resctrl/gold       removed unless the container was made
-//	poststop                                it has such hooks
 //	settled                                 the container was made
 //	oom-killed                              it ended so, for those who watch it
 
@@ -49,9 +48,6 @@ func (c *container) journal(compiled *Compiled) error {
 	}
 	b.WriteString(journalNetDevices(compiled.netDevices))
 	b.WriteString(compiled.resctrl.journal())
-	if compiled.poststop {
-		b.WriteString("poststop\n")
-	}
 	return writeAt(c.dir, journalFile, []byte(b.String()))
 }
 
@@ -97,7 +93,6 @@ type journaled struct {
 	from             string        // the network namespace of the devices
 	devices          []returning   // as journalNetDevices has them
 	resctrl          []resctrlDir
-	poststop         bool // it has such hooks
 	settled          bool // the container was made
 }
 
@@ -129,8 +124,6 @@ func (c *container) journaled() (j journaled, err error) {
 			j.arrived(rest)
 		case "resctrl", "resctrl-kept":
 			j.resctrl = append(j.resctrl, resctrlDir{rest, word == "resctrl-kept"})
-		case "poststop":
-			j.poststop = true
 		case "settled":
 			j.settled = true
 		}
@@ -179,10 +172,8 @@ func (r *Runtime) undo(c *container) error {
 	if err := j.removeResctrl(); err != nil {
 		return err
 	}
-	if j.poststop {
-		if err := r.poststop(c); err != nil {
-			r.warn("%v", err)
-		}
+	if err := r.poststop(c); err != nil {
+		r.warn("%v", err)
 	}
 	return r.forget(c)
 }

@@ -3,8 +3,6 @@
 package libcontainer
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"os"
 	"path"
@@ -13,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"corten/cgroups"
@@ -27,27 +24,6 @@ const (
 	fifoFile    = "exec.fifo"   // the start gate
 	journalFile = "journal"
 )
-
-// facts on disk. What can be asked of the kernel is not stored: the status.
-type record struct {
-	Version   int       `json:"version"`
-	ID        string    `json:"id"`
-	PID       int       `json:"pid"`
-	StartTime uint64    `json:"startTime"` // of the process, in clock ticks since boot
-	BootID    string    `json:"bootId"`
-	Bundle    string    `json:"bundle"`
-	Config    string    `json:"config"` // create's --config; "": the bundle's
-	Rootfs    string    `json:"rootfs"`
-	Created   time.Time `json:"created"`
-	UID       int       `json:"uid"`     // of the caller
-	Cgroups   []string  `json:"cgroups"` // the container's directory in each hierarchy
-	Into      int       `json:"into"`    // index of the one entered by clone3(2), -1: none
-
-	NoNewKeyring bool `json:"noNewKeyring"` // exec keeps the caller's, too
-	Idle         bool `json:"idle"`         // config.json has no process to start
-}
-
-const recordVersion = 1
 
 // State is what `state` prints: the spec's, and what runc adds.
 type State struct {
@@ -171,13 +147,9 @@ func (c *container) read() error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, &c.record); err != nil {
-		var theirs struct {
-			PID *int `json:"init_process_pid"` // runc's
-		}
-		if json.Unmarshal(b, &theirs) == nil && theirs.PID != nil {
-			return errForeign
-		}
+	if err := c.decode(b); err == errForeign {
+		return err
+	} else if err != nil {
 		return errors.New(stateFile + " of " + c.id + ": " + err.Error())
 	}
 	if c.Version != recordVersion {
@@ -189,37 +161,11 @@ func (c *container) read() error {
 
 // write replaces state.json as a whole: readers see the old one or the new.
 func (c *container) write() error {
-	var b bytes.Buffer
-	b.Grow(512)
-	b.WriteString(`{"version":` + strconv.Itoa(recordVersion) + `,"id":` + strconv.Quote(c.ID) + `,"pid":` + strconv.Itoa(c.PID) +
-		`,"startTime":` + strconv.FormatUint(c.StartTime, 10) + `,"bootId":` + quoteJSON(c.BootID) + `,"bundle":` + quoteJSON(c.Bundle) + `,"config":` + quoteJSON(c.Config) +
-		`,"rootfs":` + quoteJSON(c.Rootfs) + `,"created":"` + c.Created.Format(time.RFC3339Nano) + `","uid":` + strconv.Itoa(c.UID) + `,"cgroups":[`)
-	for i, dir := range c.Cgroups {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(quoteJSON(dir))
-	}
-	b.WriteString(`],"into":` + strconv.Itoa(c.Into) + `,"noNewKeyring":` + strconv.FormatBool(c.NoNewKeyring) + `,"idle":` + strconv.FormatBool(c.Idle) + "}\n")
-	if err := writeAt(c.dir, "."+stateFile, b.Bytes()); err != nil {
+	if err := writeAt(c.dir, "."+stateFile, c.encode()); err != nil {
 		return err
 	}
 	fd := int(c.dir.Fd())
 	return os.NewSyscallError("renameat", unix.Renameat(fd, "."+stateFile, fd, stateFile))
-}
-
-// quoteJSON is s as a JSON string.
-func quoteJSON(s string) string {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == '"' || s[i] == '\\' || s[i] > '~' {
-			b, err := json.Marshal(s)
-			if err != nil {
-				panic(err) // strings always marshal
-			}
-			return string(b)
-		}
-	}
-	return `"` + s + `"`
 }
 
 // writeAt makes the file name in dir, or replaces what is in it.
@@ -316,15 +262,10 @@ func (c *container) waiting() bool {
 
 // state is the container for `state` and `list`.
 func (c *container) state() (*State, error) {
-	s := &State{OCIVersion: specs.Version, ID: c.ID, PID: c.PID, Status: c.status(), Bundle: c.Bundle, Rootfs: c.Rootfs, Created: c.Created, Owner: owner(c.UID)}
+	s := &State{OCIVersion: c.OCIVersion, Annotations: c.Annotations, ID: c.ID, PID: c.PID, Status: c.status(), Bundle: c.Bundle, Rootfs: c.Rootfs, Created: c.Created, Owner: owner(c.UID)}
 	if s.Status == statusStopped {
 		s.PID = 0
 	}
-	config, err := c.config()
-	if err != nil {
-		return nil, err
-	}
-	s.OCIVersion, s.Annotations = config.Version, config.Annotations
 	return s, nil
 }
 

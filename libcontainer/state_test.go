@@ -33,7 +33,8 @@ func TestStateJSONReadsBackAsItWasWritten(t *testing.T) {
 	for _, name := range []string{"/bundle", `/a"b\c`, "/new\nline\ttab\x01\x7f", "/é 日本 \u2028 <&>", "/ " + strings.Repeat("d/", 1000)} {
 		c, r := made(t)
 		c.record = record{Version: recordVersion, ID: "box", PID: 4711, StartTime: 1<<64 - 1, BootID: "b-1", Bundle: name, Rootfs: name + "/rootfs",
-			Created: time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC), UID: 1000, Cgroups: []string{"/cg" + name, "/cg/2"}, Into: -1, NoNewKeyring: true, Idle: true}
+			Created: time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC), UID: 1000, Cgroups: []string{"/cg" + name, "/cg/2"}, Into: -1, NoNewKeyring: true, Idle: true,
+			OCIVersion: "1.3.0", Annotations: map[string]string{"a": name, name: "b"}, OwnPIDs: true, Poststart: true, Poststop: true}
 		if err := c.write(); err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +56,7 @@ func TestStateJSONReadsBackAsItWasWritten(t *testing.T) {
 }
 
 func TestAStateThatCannotBeReadIsAnErrorWithItsContainer(t *testing.T) {
-	for text, want := range map[string]string{"": "unexpected end", "{": "unexpected end", `{"version":2}`: "version 2 is not known", `{"pid":"x"}`: "cannot unmarshal"} {
+	for text, want := range map[string]string{"": "got the end", "{": "got the end", `{"version":2}`: "version 2 is not known", `{"pid":"x"}`: "state.json#/pid: want "} {
 		c, r := made(t)
 		if err := writeAt(c.dir, stateFile, []byte(text)); err != nil {
 			t.Fatal(err)
