@@ -4,6 +4,7 @@ package cgroups
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -77,7 +78,9 @@ func (u *Unit) add(at plan.Pointer, name, value string) {
 	u.Properties = append(u.Properties, Property{at, name, value})
 }
 
+// limit sets a limit; the last word on each counts.
 func (u *Unit) limit(at plan.Pointer, name, value string) {
+	u.Limits = slices.DeleteFunc(u.Limits, func(p Property) bool { return p.Name == name })
 	u.Limits = append(u.Limits, Property{at, name, value})
 }
 
@@ -91,26 +94,6 @@ func (u *Unit) changed(last *Unit) (list []Property) {
 			list = append(list, Property{p.At, p.Name, ""}) // what comes is added
 		}
 		list = append(list, p)
-	}
-	return list
-}
-
-// reverted is what makes the limits of next those of u again.
-func (u *Unit) reverted(next *Unit) []Property {
-	list := u.changed(next)
-	for _, p := range next.Limits {
-		if slices.ContainsFunc(u.Limits, func(l Property) bool { return l.Name == p.Name }) {
-			continue
-		}
-		switch p.Name {
-		case "MemoryLow":
-			list = append(list, Property{p.At, p.Name, "uint64 0"})
-		case "AllowedCPUs", "AllowedMemoryNodes":
-			list = append(list, Property{p.At, p.Name, "@ay []"})
-		case "DeviceAllow", "DevicePolicy":
-		default:
-			list = append(list, Property{p.At, p.Name, infinity}) // systemd's own default
-		}
 	}
 	return list
 }
@@ -185,6 +168,11 @@ func (u *Unit) limits(at plan.Pointer, r *specs.LinuxResources, v2 bool) {
 			u.limit(at, "BlockIOWeight", "uint64 "+strconv.Itoa(int(*b.Weight)))
 		}
 	}
+	for _, file := range slices.Sorted(maps.Keys(r.Unified)) {
+		for _, p := range fileProperties(at.Field("unified").Field(file), file, r.Unified[file]) {
+			u.limit(p.At, p.Name, p.Value)
+		}
+	}
 }
 
 const infinity = "uint64 18446744073709551615"
@@ -200,10 +188,15 @@ func (u *Unit) bytes(at plan.Pointer, name string, n int64) {
 }
 
 func (u *Unit) cpu(at plan.Pointer, c *specs.LinuxCPU, v2 bool) {
-	if w := weight(value(c.Shares)); v2 && w != "" {
+	switch w := weight(value(c.Shares)); {
+	case v2 && c.Idle != nil && *c.Idle != 0:
+		u.limit(at.Field("idle"), "CPUWeight", "uint64 0")
+	case v2 && w != "":
 		u.limit(at.Field("shares"), "CPUWeight", "uint64 "+w)
-	} else if w != "" {
+	case w != "":
 		u.limit(at.Field("shares"), "CPUShares", "uint64 "+number(c.Shares))
+	case c.Idle != nil: // which has ended what shares there were
+		u.limit(at.Field("idle"), pick(v2, "CPUWeight", "CPUShares"), infinity)
 	}
 	if period := value(c.Period); period != 0 {
 		u.limit(at.Field("period"), "CPUQuotaPeriodUSec", "uint64 "+strconv.FormatUint(period, 10))

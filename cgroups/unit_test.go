@@ -136,7 +136,29 @@ func TestUnitChanges(t *testing.T) {
 	if want := "MemoryMax=uint64 2097152\nMemoryLow=uint64 4096\nCPUWeight=uint64 1\nAllowedCPUs=[byte 0x2]\n"; !strings.HasPrefix(got, "DeviceAllow=\nDeviceAllow=/dev/char/1:11 r, ") || !strings.HasSuffix(got, "\n"+want) {
 		t.Errorf("changed: %s", got)
 	}
-	if got := lines(one.reverted(two)); !strings.HasSuffix(got, "\nMemoryMax=uint64 1048576\nMemoryLow=uint64 0\nCPUWeight="+infinity[:]+"\nAllowedCPUs=@ay []\n") {
-		t.Errorf("reverted: %s", got)
+	before := []Setting{{File: "memory.max", Value: "1048576"}, {File: "memory.low", Value: "0"}, {File: "cpuset.cpus", Value: "\n"}, {File: "cpu.max", Value: "12345 50000"},
+		{File: "pids.max", Value: "max"}, {File: "cpu.idle", Value: "0"}, {File: "cpu.shares", Value: "7"}, {File: "hugetlb.2MB.max", Value: "max"}, {Dir: -1}}
+	want := "MemoryMax=uint64 1048576\nMemoryLow=uint64 0\nAllowedCPUs=@ay []\nCPUQuotaPeriodUSec=uint64 50000\nCPUQuotaPerSecUSec=uint64 250000\nTasksMax=" + infinity +
+		"\nCPUShares=" + infinity + "\nDeviceAllow=\nDeviceAllow="
+	if got := lines(one.before(before)); !strings.HasPrefix(got, want) {
+		t.Errorf("before: %s", got)
+	}
+}
+
+// What unified asks for, systemd knows too where it has a word for it.
+func TestUnitOfUnified(t *testing.T) {
+	for file, c := range map[string]struct{ text, want string }{
+		"memory.high": {"8388608", "MemoryHigh=uint64 8388608\n"},
+		"pids.max":    {"max", "TasksMax=" + infinity + "\n"},
+		"cpu.max":     {"20000", "CPUQuotaPeriodUSec=uint64 100000\nCPUQuotaPerSecUSec=uint64 200000\n"},
+		"cpu.idle":    {"1", "CPUWeight=uint64 0\n"},
+		"cpuset.cpus": {"0-1", "AllowedCPUs=[byte 0x3]\n"},
+		"memory.low":  {"8M", ""}, "io.max": {"8:0 rbps=1", ""}, "cpu.max.burst": {"5", ""},
+	} {
+		p, _ := unitOf(t, unifiedHost(allV2...), &specs.Spec{Linux: &specs.Linux{Resources: &specs.LinuxResources{Unified: map[string]string{file: c.text},
+			Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}}}})
+		if got := lines(p.Unit.Limits); got != c.want {
+			t.Errorf("%s: %q, want %q", file, got, c.want)
+		}
 	}
 }

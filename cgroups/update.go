@@ -4,6 +4,7 @@ package cgroups
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -45,11 +46,21 @@ func (c *Cgroup) Update(u *Update) (err error) {
 	if err != nil {
 		return err
 	}
+	told := []Property(nil)
+	if u.Next.Unit != nil {
+		told = u.Next.Unit.changed(u.Last.Unit)
+	}
 	devices := u.Devices && !u.Last.devices.equal(u.Next.devices)
-	if len(changes) == 0 && !devices {
+	if len(changes) == 0 && !devices && len(told) == 0 {
 		return nil
 	}
-	before := c.before(changes)
+	touched := changes
+	if len(told) > 0 { // on which systemd writes all it knows, not only what is new
+		if touched, err = c.rewritten(u, false); err != nil {
+			return err
+		}
+	}
+	before := c.before(touched)
 	if devices {
 		before = append(before, Setting{Dir: -1})
 	}
@@ -58,8 +69,8 @@ func (c *Cgroup) Update(u *Update) (err error) {
 	}
 	w := writer{fd: -1}
 	defer w.close()
-	if u.Next.Unit != nil { // systemd first: it rounds, and the last write counts
-		err = u.Next.Unit.set(u.Next.Unit.changed(u.Last.Unit))
+	if err = u.Next.Unit.set(told); err == nil && len(told) > 0 { // first: it rounds, and the last write counts
+		changes, err = c.rewritten(u, true)
 	}
 	if err == nil {
 		err = inAnyOrder(changes, func(ch *change) error { return w.row(ch.fd, ch.row) })
@@ -69,9 +80,6 @@ func (c *Cgroup) Update(u *Update) (err error) {
 	}
 	if err == nil {
 		return nil
-	}
-	if u.Next.Unit != nil {
-		err = errors.Join(err, u.Last.Unit.set(u.Last.Unit.reverted(u.Next.Unit)))
 	}
 	if undo := c.Restore(u.Last, before); undo != nil {
 		return errors.Join(err, ErrLeft, undo)
@@ -109,12 +117,15 @@ func (c *Cgroup) before(changes []change) (all []Setting) {
 
 // Restore writes what Journal was given, the last first.
 func (c *Cgroup) Restore(last *Plan, before []Setting) (err error) {
+	if last.Unit != nil { // before the files, which it writes
+		err = last.Unit.set(last.Unit.before(before))
+	}
 	var all []Setting
 	for i := len(before) - 1; i >= 0; i-- {
 		if before[i].File != "" {
 			all = append(all, before[i])
 		} else {
-			err = c.writeDevices(last)
+			err = errors.Join(err, c.writeDevices(last))
 		}
 	}
 	return errors.Join(err, inAnyOrder(all, func(s *Setting) error {
@@ -185,14 +196,36 @@ func (c *Cgroup) changes(u *Update) (changes []change, err error) {
 	return changes, nil
 }
 
+// rewritten are the rows of u.Next that systemd may have written over, whatever
+// u wants: all that can be read, or those that are not in force.
+func (c *Cgroup) rewritten(u *Update, changed bool) (changes []change, err error) {
+	for i := range u.Next.Rows {
+		row := &u.Next.Rows[i]
+		if row.ReadBack == AtMost || row.isDevices() || !u.isLast(i) {
+			continue
+		}
+		ch, isChanged, err := c.change(u.Next, row)
+		if err != nil {
+			return nil, err
+		}
+		if ch.before.File != "" && (isChanged || !changed) || isChanged && u.wants(i) {
+			changes = append(changes, ch)
+		}
+	}
+	return changes, nil
+}
+
+// isLast reports whether row i of Next is the last word on its subject.
+func (u *Update) isLast(i int) bool {
+	return !slices.ContainsFunc(u.Next.Rows[i+1:], func(other Row) bool { return u.Next.Rows[i].sameSubject(&other) })
+}
+
 // wants reports whether row i of Next is to be looked at: it is the last word on
 // its subject, and either asked for or new.
 func (u *Update) wants(i int) bool {
 	row := &u.Next.Rows[i]
-	for j := i + 1; j < len(u.Next.Rows); j++ {
-		if row.sameSubject(&u.Next.Rows[j]) {
-			return false
-		}
+	if !u.isLast(i) {
+		return false
 	}
 	at := row.At.String()
 	for _, section := range u.Sections {
@@ -226,12 +259,10 @@ func (c *Cgroup) change(p *Plan, row *Row) (ch change, changed bool, err error) 
 		return ch, false, row.failed("open "+row.File, err)
 	case err != nil: // it can only be written
 		return change{row: row, fd: d.fd}, true, nil
-	case row.inForce(d.fd, text):
-		return ch, false, nil
 	}
 	ch = change{row: row, fd: d.fd, before: Setting{Dir: i, File: row.File}}
 	ch.before.Value, ch.known = row.before(text)
-	return ch, true, nil
+	return ch, !row.inForce(d.fd, text), nil
 }
 
 // home is the container's cgroup that a row of p is for.

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +65,7 @@ func run(input *bufio.Reader) (path string, err error) {
 	if os.Args[2] == "attach" && len(os.Args) == 6 {
 		return "", attach(ctx, conn, manager, os.Args[3:])
 	}
+	properties = understood(conn, properties)
 	switch verb, unit := os.Args[2], os.Args[len(os.Args)-1]; verb {
 	case "start":
 		return start(ctx, conn, unit, properties)
@@ -108,6 +110,21 @@ func variant(name, text string) (dbus.Variant, error) {
 		list = append(list, rule{device, access})
 	}
 	return dbus.MakeVariant(list), nil
+}
+
+// understood leaves out the weight of the idle, which systemd knows since 252:
+// the kernel's file has it all the same.
+func understood(conn *systemd.Conn, list []systemd.Property) []systemd.Property {
+	isIdle := func(p systemd.Property) bool { return p.Name == "CPUWeight" && p.Value.Value() == uint64(0) }
+	if !slices.ContainsFunc(list, isIdle) {
+		return list
+	}
+	text, _ := conn.GetManagerProperty("Version")
+	version := 0
+	if _, err := fmt.Sscan(strings.Trim(text, `"v`), &version); err == nil && version >= 252 {
+		return list
+	}
+	return slices.DeleteFunc(list, isIdle)
 }
 
 // start makes the scope around this process. A unit of that name that failed

@@ -21,6 +21,7 @@ type Bundle struct {
 	Home string // temporary directory of all of it
 	View View   // cgroup layout the runtime sees; the default is the host's
 
+	in      []string // words before those of the view
 	as      []string // words before the runtime's path
 	runtime string   // path; "" until a command is run
 

@@ -131,7 +131,7 @@ func (b *Bundle) Uses(path string) { b.runtime = path }
 
 // Command is the words of a command line of the runtime.
 func (b *Bundle) Command(args ...string) []string {
-	words := append(slices.Clone(b.View.command()), b.as...)
+	words := slices.Concat(b.in, b.View.command(), b.as)
 	if b.runtime == "" {
 		b.runtime = Runtime(b.t)
 	}

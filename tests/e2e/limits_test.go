@@ -163,16 +163,15 @@ func TestEveryLimitIsInItsFileOrAnError(t *testing.T) {
 			t.Run(view.String()+"/"+l.field, func(t *testing.T) {
 				b := bundle.New(t, bundle.Probe("pause"), func(s *specs.Spec) { l.set(s.Linux.Resources) })
 				b.View = view
-				l.check(t, b, view)
+				l.check(t, b, l.file(view))
 			})
 		}
 	}
 }
 
-func (l *limit) check(t *testing.T, b *bundle.Bundle, view bundle.View) {
+func (l *limit) check(t *testing.T, b *bundle.Bundle, has string, flags ...string) {
 	t.Helper()
-	r := b.Corten("create", "--bundle", b.Dir, b.ID)
-	has := l.file(view)
+	r := b.Corten(append(flags, "create", "--bundle", b.Dir, b.ID)...)
 	if has == "" {
 		// A burst needs a quota, which comes first.
 		named := strings.Replace(l.field, "burst", "quota", 1)
@@ -188,7 +187,7 @@ func (l *limit) check(t *testing.T, b *bundle.Bundle, view bundle.View) {
 	if r.Status != 0 {
 		t.Fatalf("%s is there, and create ends with %d: %s", has, r.Status, r.Stderr)
 	}
-	_, unified := view.Has(filepath.Dir(has))
+	_, unified := b.View.Has(filepath.Dir(has))
 	want := l.want1
 	if unified {
 		want = l.want2

@@ -126,6 +126,7 @@ func (f fields) after(c, spec fields) (after, asked fields, possible bool) {
 	switch {
 	case idleGiven && idle == 1:
 		after["cpu.shares"] = 3 // the weight of the idle
+		delete(asked, "cpu.shares")
 		if f["cpu.idle"] == 1 && shares {
 			after["cpu.shares"] = f["cpu.shares"]
 		}
@@ -146,11 +147,27 @@ func (f fields) after(c, spec fields) (after, asked fields, possible bool) {
 // CORTEN_SEED chooses another sequence. Now and then an update is killed: the
 // limits of the next one, and after it, are those before or those asked for.
 func TestAfterAnySequenceOfUpdatesTheKernelHasTheLastLimits(t *testing.T) {
-	seed, _ := strconv.ParseUint(os.Getenv("CORTEN_SEED"), 10, 64)
-	r := rand.New(rand.NewPCG(seed, 1))
 	hasAll(t, "memory", "cpu", "pids")
 	b := limited(t, bundle.Host, specs.LinuxResources{})
 	b.Detach()
+	updates(t, b, func(fields) string { return "" })
+}
+
+// So it is when systemd, which rounds and knows not all of them, writes too:
+// and its own view of the unit is the same.
+func TestAfterAnySequenceOfUpdatesSystemdHasTheLastLimits(t *testing.T) {
+	needSystemd(t)
+	hasAll(t, "memory", "cpu", "pids")
+	b, unit := systemdBundle(t)
+	b.Corten("--systemd-cgroup", "run", "--detach", "--bundle", b.Dir, b.ID).OK(b)
+	updates(t, b, func(spec fields) string { return unitDiffers(t, b, unit, spec) })
+}
+
+// updates is 200 random steps; differs says what is not as in the fields that
+// have been asked for.
+func updates(t *testing.T, b *bundle.Bundle, differs func(spec fields) string) {
+	seed, _ := strconv.ParseUint(os.Getenv("CORTEN_SEED"), 10, 64)
+	r := rand.New(rand.NewPCG(seed, 1))
 	is, spec := kernel(t, b), fields{}
 	accepted, killed := 0, 0
 	for step := range 200 {
@@ -159,16 +176,15 @@ func TestAfterAnySequenceOfUpdatesTheKernelHasTheLastLimits(t *testing.T) {
 		text := c.text()
 		if r.IntN(5) == 0 {
 			p := b.Begin(bundle.Options{Stdin: strings.NewReader(text)}, "update", "--resources=-", b.ID)
-			time.Sleep(time.Duration(r.IntN(8000)) * time.Microsecond)
+			time.Sleep(bundle.Slow(time.Duration(r.IntN(8000)) * time.Microsecond))
 			p.Cmd.Process.Signal(syscall.SIGKILL)
 			if p.Wait().Status == 137 {
 				killed++
 				update(b, "{}").OK(b)
 				if got := kernel(t, b); maps.Equal(got, is) {
-					continue
+					want, asked = is, spec
 				}
-			}
-			if !possible {
+			} else if !possible {
 				want, asked = is, spec
 			}
 		} else if result := update(b, text); possible != (result.Status == 0) {
@@ -181,7 +197,69 @@ func TestAfterAnySequenceOfUpdatesTheKernelHasTheLastLimits(t *testing.T) {
 		if got := kernel(t, b); !maps.Equal(got, want) {
 			t.Fatalf("seed %d, step %d: after %s the kernel has\n%v, want\n%v, had\n%v", seed, step, text, got, want, is)
 		}
+		if text := differs(asked); text != "" {
+			t.Fatalf("seed %d, step %d: after %s %s", seed, step, c.text(), text)
+		}
 		is, spec = want, asked
 	}
 	t.Log(fmt.Sprint(accepted, " accepted, ", killed, " killed"))
+}
+
+// unitDiffers says which of the unit's properties is not what spec asks for.
+func unitDiffers(t *testing.T, b *bundle.Bundle, unit string, spec fields) string {
+	t.Helper()
+	_, v2 := b.View.Has("memory")
+	want := map[string]string{}
+	limit := func(field, property string) {
+		if n, asked := spec[field]; asked && n > 0 {
+			want[property] = fmt.Sprint(n)
+		} else if asked && n < 0 {
+			want[property] = "infinity"
+		}
+	}
+	limit("pids.limit", "TasksMax")
+	if v2 {
+		limit("memory.limit", "MemoryMax")
+		limit("memory.reservation", "MemoryLow")
+		if spec["memory.swap"] > 0 {
+			want["MemorySwapMax"] = fmt.Sprint(spec["memory.swap"] - spec["memory.limit"])
+		}
+		if n := spec["cpu.shares"]; n > 0 {
+			want["CPUWeight"] = map[int64]string{2: "1", 100: "17", 1024: "100", 262144: "10000"}[n]
+		}
+		if spec["cpu.idle"] == 1 {
+			want["CPUWeight"] = "idle"
+		}
+	} else {
+		limit("memory.limit", "MemoryLimit")
+		limit("cpu.shares", "CPUShares")
+	}
+	quota, period := spec["cpu.quota"], max(spec["cpu.period"], 1)
+	if spec["cpu.period"] == 0 {
+		period = 100000
+	} else {
+		want["CPUQuotaPeriodUSec"] = (time.Duration(period) * time.Microsecond).String()
+	}
+	if quota > 0 { // in whole percents, at least what is asked for
+		want["CPUQuotaPerSecUSec"] = (time.Duration(quota)*time.Second/time.Duration(period) + 10*time.Millisecond - 1).Truncate(10 * time.Millisecond).String()
+	} else if quota < 0 {
+		want["CPUQuotaPerSecUSec"] = "infinity"
+	}
+	words := []string{"show", unit}
+	for property := range want {
+		words = append(words, "-p", property)
+	}
+	if len(want) == 0 {
+		return ""
+	}
+	for line := range strings.Lines(systemctl(t, words...)) {
+		name, got, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if span, err := time.ParseDuration(strings.ReplaceAll(strings.ReplaceAll(got, "min", "m"), " ", "")); err == nil && strings.HasSuffix(name, "USec") {
+			got = span.String()
+		}
+		if got != want[name] {
+			return fmt.Sprintf("%s of the unit is %s, want %s: %v", name, got, want[name], spec)
+		}
+	}
+	return ""
 }

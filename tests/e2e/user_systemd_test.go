@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,7 +37,12 @@ func ofUser(uid int, words ...string) []string {
 // userShow is a property of a unit of the user's.
 func userShow(t *testing.T, uid int, unit, property string) string {
 	t.Helper()
-	words := ofUser(uid, "systemctl", "--user", "show", "--value", "-p", property, unit)
+	return succeeds(t, ofUser(uid, "systemctl", "--user", "show", "--value", "-p", property, unit)...)
+}
+
+// succeeds is the output of a command line that succeeds.
+func succeeds(t *testing.T, words ...string) string {
+	t.Helper()
 	out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %v: %s", words, err, out)
@@ -45,8 +51,8 @@ func userShow(t *testing.T, uid int, unit, property string) string {
 }
 
 // An ordinary user has containers with limits, made by his systemd: in a
-// session, out of whose cgroup the kernel lets him move nothing, and below his
-// systemd, where it does.
+// session, out of whose cgroup the kernel lets him move nothing; below his
+// systemd, where it does; and as root of a user namespace, as engines run it.
 //
 // spec: linux.resources.memory.limit, linux.resources.pids.limit, linux.cgroupsPath
 func TestAUserHasLimitsOverHisSystemd(t *testing.T) {
@@ -55,17 +61,20 @@ func TestAUserHasLimitsOverHisSystemd(t *testing.T) {
 		t.Skip("cgroup v1 is delegated to nobody")
 	}
 	transient := []string{"systemd-run", "--quiet", "--pipe", "--wait", "--collect"}
+	service := ofUser(uid, append(transient, "--user", "-p", "Delegate=yes", "--")...)
 	for _, where := range []struct {
 		name  string
+		root  int // of the container, for the runtime
 		words []string
 	}{
-		{"session", append(transient, "-p", "PAMName=login", fmt.Sprint("--uid=", uid), "--")},
-		{"service", ofUser(uid, append(transient, "--user", "-p", "Delegate=yes", "--")...)},
+		{"session", uid, append(slices.Clone(transient), "-p", "PAMName=login", fmt.Sprint("--uid=", uid), "--")},
+		{"service", uid, service},
+		{"user namespace", 0, append(service, "unshare", "--user", "--map-root-user", "--", "env", "-u", "XDG_RUNTIME_DIR")},
 	} {
 		t.Run(where.name, func(t *testing.T) {
 			limits := specs.LinuxResources{Pids: &specs.LinuxPids{Limit: pointer[int64](10)}, Memory: &specs.LinuxMemory{Limit: pointer[int64](32 << 20)}}
 			limited := func(payload bundle.Edit) *bundle.Bundle {
-				b := rootless(t, payload, mapped(uid), func(s *specs.Spec) { s.Linux.Resources = &limits })
+				b := rootless(t, payload, mapped(where.root), func(s *specs.Spec) { s.Linux.Resources = &limits })
 				b.As(uid, where.words...)
 				return b
 			}

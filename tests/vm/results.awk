@@ -3,13 +3,13 @@
 # A line for each package of a log of suite, with the output of tests that
 # failed below it, without that of their parts that did not.
 #
-#   awk -v machine='v2 root' -f results.awk FILE
+#   awk -v machine=v2 -f results.awk FILE
 function flush() { if (failed) report = report text; text = ""; failed = 0 }
 /^@begin / { passed = skipped = 0; report = text = ""; failed = 0; open = $2; next }
 /^@end / {
 	flush()
 	if ($3 && report == "") report = last
-	printf "%-4s  %-13s %-12s %5d s  %d passed, %d skipped\n", $3 ? "FAIL" : "ok", machine, $2, $4, passed, skipped
+	printf "%-4s  %-8s %-10s %5d s  %d passed, %d skipped\n", $3 ? "FAIL" : "ok", machine, $2, $4, passed, skipped
 	if ($3) { printf "%s", report; bad = 1 }
 	open = ""; next
 }
