@@ -163,14 +163,18 @@ func TestAfterAnySequenceOfUpdatesSystemdHasTheLastLimits(t *testing.T) {
 	updates(t, b, func(spec fields) string { return unitDiffers(t, b, unit, spec) })
 }
 
-// updates is 200 random steps; differs says what is not as in the fields that
+// updates is 200 random steps, or $CORTEN_STEPS; differs says what is not as in the fields that
 // have been asked for.
 func updates(t *testing.T, b *bundle.Bundle, differs func(spec fields) string) {
 	seed, _ := strconv.ParseUint(os.Getenv("CORTEN_SEED"), 10, 64)
 	r := rand.New(rand.NewPCG(seed, 1))
 	is, spec := kernel(t, b), fields{}
+	steps, err := strconv.Atoi(os.Getenv("CORTEN_STEPS"))
+	if err != nil {
+		steps = 200
+	}
 	accepted, killed := 0, 0
-	for step := range 200 {
+	for step := range steps {
 		c := is.change(r)
 		want, asked, possible := is.after(c, spec)
 		text := c.text()
