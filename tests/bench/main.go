@@ -139,7 +139,8 @@ func (b *bench) measure(commands [][]string, abreast int) (time.Duration, error)
 
 func (b *bench) command(words []string) error {
 	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Stderr = b.errors
+	// No /dev/null: a runtime may give it to the user of the container.
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = b.output, b.output, b.errors
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, b.lastError())
 	}

@@ -22,7 +22,8 @@ import (
 type bench struct {
 	dir    string   // temporary
 	floor  string   // path of the floor program
-	errors *os.File // stderr of what is measured
+	output *os.File // stdin and stdout of what is measured
+	errors *os.File // its stderr
 }
 
 const cgroupRoot = "/sys/fs/cgroup"
@@ -33,6 +34,9 @@ func newBench() (*bench, error) {
 		return nil, err
 	}
 	b := &bench{dir: dir, floor: filepath.Join(dir, "floor")}
+	if b.output, err = os.Create(filepath.Join(dir, "output")); err != nil {
+		return nil, err
+	}
 	if b.errors, err = os.Create(filepath.Join(dir, "stderr")); err != nil {
 		return nil, err
 	}
@@ -62,6 +66,7 @@ func newBench() (*bench, error) {
 }
 
 func (b *bench) remove() {
+	b.output.Close()
 	b.errors.Close()
 	os.RemoveAll(b.dir)
 }
