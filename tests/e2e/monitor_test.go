@@ -31,6 +31,7 @@ type monitor struct {
 	id, dir, home string
 	command       []string // of the runtime, with its global options
 	stdout        *os.File // the container's, to read
+	ended         map[int]syscall.WaitStatus
 }
 
 func monitorMain(scenario string) {
@@ -38,7 +39,7 @@ func monitorMain(scenario string) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		panic(err)
 	}
-	m := &monitor{id: os.Getenv("MONITOR_ID"), dir: os.Getenv("MONITOR_BUNDLE"), home: os.Getenv("MONITOR_HOME")}
+	m := &monitor{id: os.Getenv("MONITOR_ID"), dir: os.Getenv("MONITOR_BUNDLE"), home: os.Getenv("MONITOR_HOME"), ended: map[int]syscall.WaitStatus{}}
 	m.command = strings.Split(os.Getenv("MONITOR_COMMAND"), "\n")
 	scenarios[scenario](m)
 	fmt.Println("done")
@@ -114,21 +115,27 @@ func (m *monitor) ok(line string) string {
 }
 
 // reap waits for a child, or for an orphan that has become one, and returns its
-// exit status; 128+n for signal n.
+// exit status; 128+n for signal n. Others that end meanwhile are reaped, too: a
+// dead orphan holds up the end of its pid namespace.
 func (m *monitor) reap(pid int) int {
-	var ws syscall.WaitStatus
-	for end := time.Now().Add(bundle.Deadline); ; time.Sleep(time.Millisecond) {
-		got, err := syscall.Wait4(pid, &ws, syscall.WNOHANG, nil)
+	for end := time.Now().Add(bundle.Deadline); ; {
+		if ws, ok := m.ended[pid]; ok {
+			delete(m.ended, pid)
+			if ws.Signaled() {
+				return 128 + int(ws.Signal())
+			}
+			return ws.ExitStatus()
+		}
+		var ws syscall.WaitStatus
+		got, err := syscall.Wait4(-1, &ws, syscall.WNOHANG, nil)
 		m.must(err == nil || err == syscall.EINTR, "wait for", pid, err)
-		if got == pid {
-			break
+		if got > 0 {
+			m.ended[got] = ws
+			continue
 		}
 		m.must(time.Now().Before(end), pid, "does not end\n", strings.Join(bundle.Processes(), "\n"))
+		time.Sleep(time.Millisecond)
 	}
-	if ws.Signaled() {
-		return 128 + int(ws.Signal())
-	}
-	return ws.ExitStatus()
 }
 
 // create makes the container with its streams on a pipe. When the runtime is
