@@ -4,7 +4,7 @@
 #   make demo      builds it and runs a container
 #   make test      every test (as root)
 #   make test-vm   those that need systemd, pure cgroup v2 or an LSM, in virtual machines
-#   make test-engines   those with podman, buildah, containerd, CRI and Docker; RUNTIME=FILE for another program
+#   make test-engines  those with podman, buildah, containerd, CRI and Docker
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin
 #   make install   PREFIX=/usr/local DESTDIR=
