@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -67,10 +66,6 @@ func main() {
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		closeOnExec()
 	}
-	// Commands end in a moment and their memory with them. Only run may stay: it
-	// collects when it ever gets that far.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(64 << 20)
 	log := &logger{out: os.Stderr}
 	take(os.Args[0])
 	err := dispatch(os.Args, log)

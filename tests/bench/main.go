@@ -4,7 +4,7 @@
 // one bundle and in the pure cgroup v2 view, with a C program that makes only
 // the unavoidable calls. Run it as root:
 //
-//	go run ./tests/bench [-n ROUNDS] [--runtime NAME=PATH]...
+//	go run ./tests/bench [-n ROUNDS] [--runtime NAME=PATH]... [--svg FILE]
 package main
 
 import (
@@ -43,6 +43,7 @@ type task struct {
 func main() {
 	rounds := flag.Int("n", 100, "`rounds` of every task")
 	corten := flag.String("corten", "./corten", "`path` of corten")
+	svg := flag.String("svg", "", "also plot the medians to `FILE`")
 	var extra []string
 	flag.Func("runtime", "another `NAME=PATH` to compare, or another path for runc or crun; may be repeated", func(v string) error {
 		if !strings.Contains(v, "=") {
@@ -57,13 +58,13 @@ func main() {
 	if os.Getenv(insideEnv) == "" {
 		os.Exit(enter())
 	}
-	if err := run(*rounds, *corten, extra); err != nil {
+	if err := run(*rounds, *corten, *svg, extra); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rounds int, corten string, extra []string) error {
+func run(rounds int, corten, svg string, extra []string) error {
 	b, err := newBench()
 	if err != nil {
 		return err
@@ -73,6 +74,7 @@ func run(rounds int, corten string, extra []string) error {
 	if len(all) < 2 {
 		return errors.New("no runtime to compare the floor with")
 	}
+	var results []result
 	for _, t := range tasks() {
 		times := map[string][]time.Duration{}
 		var in []*contender
@@ -108,6 +110,12 @@ func run(rounds int, corten string, extra []string) error {
 			}
 		}
 		print(t.name, in, times)
+		for _, c := range in {
+			results = append(results, result{t.name, c.name, median(times[c.name])})
+		}
+	}
+	if svg != "" {
+		return plot(svg, results)
 	}
 	return nil
 }
