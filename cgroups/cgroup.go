@@ -131,6 +131,9 @@ func (c *Cgroup) Attach(pid int) error {
 			return &os.PathError{Op: "write " + value, Path: c.Paths[i] + "/cgroup.procs", Err: err}
 		}
 	}
+	// The process keeps the unit from now on, and the other counts for its limits.
+	c.holder.release()
+	c.holder = nil
 	return nil
 }
 
