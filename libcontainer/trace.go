@@ -31,14 +31,14 @@ type span struct {
 }
 
 // NewTrace opens the file and begins with the time since the process began, of
-// which the kernel tells only how long it ran.
+// which the kernel tells only how long its first thread, the caller's, has run.
 func NewTrace(name string) (*Trace, error) {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	var used unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &used)
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used)
 	return &Trace{file: file, spans: []span{{name: "start of the process", begin: time.Now().UnixNano() - used.Nano()}}}, nil
 }
 

@@ -44,6 +44,7 @@ func main() {
 	rounds := flag.Int("n", 100, "`rounds` of every task")
 	corten := flag.String("corten", "./corten", "`path` of corten")
 	svg := flag.String("svg", "", "also plot the medians to `FILE`")
+	trace := flag.String("trace", "", "draw the `FILE` of corten's --trace to -svg, and measure nothing")
 	var extra []string
 	flag.Func("runtime", "another `NAME=PATH` to compare, or another path for runc or crun; may be repeated", func(v string) error {
 		if !strings.Contains(v, "=") {
@@ -53,6 +54,13 @@ func main() {
 		return nil
 	})
 	flag.Parse()
+	if *trace != "" {
+		if err := timeline(*trace, *svg); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	debug.SetGCPercent(-1)
 	runtime.UnlockOSThread() // the tests' bundle package locks it
 	if os.Getenv(insideEnv) == "" {

@@ -46,9 +46,13 @@ func plot(file string, results []result) error {
 		fmt.Fprintf(&b, `<text x="%.1f" y="%d">%.2f ms</text>`+"\n", left+long+6, y+bar-3, r.median)
 		y += bar
 	}
-	head := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="11">`+"\n"+
-		`<rect width="100%%" height="100%%" fill="#ffffff"/>`+"\n", width, y+8)
-	return os.WriteFile(file, []byte(head+b.String()+"</svg>\n"), 0o644)
+	return os.WriteFile(file, []byte(picture(y, b.String())), 0o644)
+}
+
+// picture is an SVG document so many pixels high.
+func picture(height int, content string) string {
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="11">`+"\n"+
+		`<rect width="100%%" height="100%%" fill="#ffffff"/>`+"\n%s</svg>\n", width, height+8, content)
 }
 
 func longest(results []result, task string) (most float64) {
