@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -36,14 +38,8 @@ type Bundle struct {
 var counter atomic.Int64
 
 // prefix begins the name of all that these tests make outside a bundle, so
-// that leaks are told from what others do on the machine.
-var prefix = fmt.Sprintf("ct%d-", os.Getpid()) + bootTime()
-
-// bootTime distinguishes test programs, which all are PID 1 of their namespace.
-func bootTime() string {
-	target, _ := os.Readlink("/proc/self/ns/mnt")
-	return target[len("mnt:[") : len(target)-1]
-}
+// that leaks are told from what others do on the machine, now or before.
+var prefix = "ct" + strconv.FormatInt(time.Now().UnixNano(), 36)
 
 // New makes a bundle from Base and the edits. When the test ends its
 // containers are deleted by force and nothing of them may be left.

@@ -3,6 +3,7 @@
 package bundle
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,36 +15,48 @@ import (
 // result, for In, is where the runtime is put. Call it before New.
 func Delegate(t testing.TB, uid int) (groups []string) {
 	t.Helper()
-	name := prefix + "-delegated"
+	name := fmt.Sprintf("%s-%d", prefix, counter.Add(1))
 	for _, mount := range hierarchies() {
-		dir := filepath.Join(mount, name)
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { os.Remove(dir) })
-		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} { // of v1, empty at first
-			if read(filepath.Join(dir, "cpuset.sched_load_balance")) != "" {
-				os.WriteFile(filepath.Join(dir, file), []byte(read(filepath.Join(mount, file))), 0)
-			}
-		}
-		if read(filepath.Join(dir, "cpu.rt_runtime_us")) != "" { // of v1, and 0 µs at first
-			os.WriteFile(filepath.Join(dir, "cpu.rt_runtime_us"), []byte("1000"), 0)
-		}
-		for c := range strings.FieldsSeq(read(filepath.Join(mount, "cgroup.controllers"))) {
-			os.WriteFile(filepath.Join(mount, "cgroup.subtree_control"), []byte("+"+c), 0)
-		}
-		if mount == unifiedRoot() { // where a cgroup with controllers has no processes
-			own(t, dir, uid)
-			dir = filepath.Join(dir, "runtime")
-			if err := os.Mkdir(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.Remove(dir) })
-		}
-		own(t, dir, uid)
-		groups = append(groups, dir)
+		groups = append(groups, delegate(t, mount, name, uid))
 	}
 	return groups
+}
+
+func delegate(t testing.TB, mount, name string, uid int) string {
+	t.Helper()
+	dir := filepath.Join(mount, name)
+	newGroup(t, dir)
+	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} { // of v1, empty at first
+		if read(filepath.Join(dir, "cpuset.sched_load_balance")) != "" {
+			os.WriteFile(filepath.Join(dir, file), []byte(read(filepath.Join(mount, file))), 0)
+		}
+	}
+	if read(filepath.Join(dir, "cpu.rt_runtime_us")) != "" { // of v1, and 0 µs at first
+		os.WriteFile(filepath.Join(dir, "cpu.rt_runtime_us"), []byte("1000"), 0)
+	}
+	for c := range strings.FieldsSeq(read(filepath.Join(mount, "cgroup.controllers"))) {
+		os.WriteFile(filepath.Join(mount, "cgroup.subtree_control"), []byte("+"+c), 0)
+	}
+	own(t, dir, uid)
+	if mount != unifiedRoot() {
+		return dir
+	}
+	inner := filepath.Join(dir, "runtime") // a cgroup with controllers has no processes
+	newGroup(t, inner)
+	own(t, inner, uid)
+	return inner
+}
+
+func newGroup(t testing.TB, dir string) {
+	t.Helper()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.Remove(dir); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func own(t testing.TB, dir string, uid int) {

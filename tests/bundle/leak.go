@@ -140,7 +140,7 @@ func sysvIPC() []string {
 func abstractSockets() []string {
 	var all []string
 	for line := range strings.Lines(read("/proc/net/unix")) {
-		if f := strings.Fields(line); len(f) == 8 && strings.HasPrefix(f[7], "@") && strings.Contains(f[7], "ct1-") {
+		if f := strings.Fields(line); len(f) == 8 && strings.HasPrefix(f[7], "@") && strings.Contains(f[7], prefix) {
 			all = append(all, f[7])
 		}
 	}

@@ -45,6 +45,10 @@ func Main(m *testing.M) {
 	for {
 		select {
 		case s := <-status:
+			for _, dir := range cgroups() {
+				fmt.Fprintln(os.Stderr, "left behind: cgroup "+dir)
+				s = max(s, 1)
+			}
 			os.Exit(s)
 		case <-time.After(2 * time.Millisecond):
 			reap()
