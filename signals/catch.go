@@ -34,10 +34,13 @@ const (
 )
 
 // wakeFD is where the handler writes the numbers of signals; faultPC is Go's own
-// handler, which gets the ones the kernel raises for a fault.
+// handler, which gets the ones the kernel raises for a fault. A SIGPIPE from
+// ownPID is a write of the runtime's that no one reads: the payload, to which it
+// would be forwarded, has nothing to do with it.
 var (
 	wakeFD  int32 = -1
 	faultPC uintptr
+	ownPID  int32
 )
 
 // handlerPC and restorerPC are the addresses of the handler and of what the
@@ -60,7 +63,7 @@ func Catch() (*Catcher, error) {
 		return nil, os.NewSyscallError("pipe2", err)
 	}
 	c := &Catcher{pipe: ends[0], giveUp: make(chan struct{})}
-	wakeFD = int32(ends[1])
+	wakeFD, ownPID = int32(ends[1]), int32(os.Getpid())
 	var fault action
 	sigaction(syscall.SIGSEGV, nil, &fault)
 	faultPC = fault.handler

@@ -5,14 +5,20 @@
 // handler writes the signal's number, in DI, to wakeFD. It runs on the signal
 // stack of whatever thread the kernel chose and touches nothing of Go's. Saved
 // registers are the kernel's affair; rt_sigreturn restores them all. A fault of the
-// program's own goes on to Go's handler.
+// program's own goes on to Go's handler, a SIGPIPE of its own goes nowhere.
 TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	CMPL	DI, $8	// SIGFPE
 	JEQ	fault
 	CMPL	DI, $7	// SIGBUS
 	JEQ	fault
 	CMPL	DI, $11	// SIGSEGV
+	JEQ	fault
+	CMPL	DI, $13	// SIGPIPE
 	JNE	caught
+	MOVL	·ownPID(SB), AX
+	CMPL	AX, 16(SI)	// si_pid
+	JNE	caught
+	RET
 fault:
 	CMPL	8(SI), $0	// si_code: positive from the kernel
 	JLE	caught

@@ -5,14 +5,21 @@
 // handler writes the signal's number, in R0, to wakeFD. It runs on the signal
 // stack of whatever thread the kernel chose and touches nothing of Go's; it
 // returns to the kernel's own trampoline. A fault of the program's own goes on to
-// Go's handler.
+// Go's handler, a SIGPIPE of its own goes nowhere.
 TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	CMPW	$8, R0	// SIGFPE
 	BEQ	fault
 	CMPW	$7, R0	// SIGBUS
 	BEQ	fault
 	CMPW	$11, R0	// SIGSEGV
+	BEQ	fault
+	CMPW	$13, R0	// SIGPIPE
 	BNE	caught
+	MOVW	·ownPID(SB), R3
+	MOVW	16(R1), R4	// si_pid
+	CMPW	R3, R4
+	BNE	caught
+	RET
 fault:
 	MOVW	8(R1), R3	// si_code: positive from the kernel
 	CMPW	$0, R3
