@@ -91,7 +91,8 @@ func (r *Row) check(d *Dir, parent string) error {
 }
 
 // lacking reports whether no cgroup that is like the container's has the file:
-// itself or, since the root lacks some, those beside it.
+// itself or, since the root lacks some, those beside it. With none beside it the
+// file is taken to be there, unless the root tells otherwise.
 func (r *Row) lacking(d *Dir, parent string) bool {
 	dirs := []string{parent}
 	if d.V2 && parent != d.Path || parent == d.Mount {
@@ -111,6 +112,14 @@ func (r *Row) lacking(d *Dir, parent string) bool {
 			return false
 		}
 		lacks = lacks || unix.Access(dir, unix.F_OK) == nil // else it has gone meanwhile
+	}
+	if len(dirs) == 0 && !d.V2 && r.Controller == "blkio" {
+		// CFQ's files were on the root, too; of BFQ's only the weights are not.
+		file := r.File
+		if strings.HasPrefix(file, "blkio.bfq.") {
+			file = "blkio.bfq.io_serviced"
+		}
+		return unix.Access(parent+"/"+file, unix.F_OK) != nil
 	}
 	return lacks
 }
