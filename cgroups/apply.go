@@ -16,7 +16,11 @@ import (
 // down as the container's, for what is written down is killed by delete.
 func (p *Plan) Vacant() error {
 	for i := range p.Dirs {
-		c := Open([]string{p.Dirs[i].Path})
+		place := p.Dirs[i].Path
+		if p.Unit != nil {
+			place, _ = p.Unit.parts(place) // all of the unit ends with the container
+		}
+		c := Open([]string{place})
 		_, err := c.dir(0)
 		if err == nil {
 			err = c.vacant()
@@ -25,7 +29,7 @@ func (p *Plan) Vacant() error {
 		}
 		c.Close()
 		if err != nil {
-			return &plan.Error{At: placeAt(), Op: p.Dirs[i].Path, Err: err}
+			return &plan.Error{At: placeAt(), Op: place, Err: err}
 		}
 	}
 	return nil
@@ -43,12 +47,11 @@ func (p *Plan) Apply() (_ *Cgroup, err error) {
 	}()
 	if p.Unit != nil {
 		// systemd makes the cgroup, on v1 those it knows; the rest is as ever.
-		if c.holder, err = startUnit(p.Unit, strings.TrimPrefix(p.Dirs[0].Path, p.Dirs[0].Mount)); err != nil {
+		own, _ := p.Unit.parts(strings.TrimPrefix(p.Dirs[0].Path, p.Dirs[0].Mount))
+		if c.holder, err = startUnit(p.Unit, own); err != nil {
 			return nil, err
 		}
-		if c.unit = p.Unit; p.Handed {
-			c.handed = p.Dirs[p.Into].Path
-		}
+		c.unit, c.handed = p.Unit, p.Handed
 	}
 	existed := make([]bool, len(p.Dirs))
 	for i := range p.Dirs {
@@ -102,9 +105,28 @@ func (m *maker) make() (existed bool, err error) {
 		return false, &plan.Error{At: placeAt(), Op: "mkdir " + m.d.Path, Err: errno, Hint: hint}
 	}
 	if err == nil && m.d.V2 {
+		err = m.descend()
+	}
+	if err == nil && m.d.V2 {
 		err = m.enable(root, rel)
 	}
 	return existed, err
+}
+
+// descend moves the placeholder from the scope to the container's cgroup below
+// it. Before controllers are enabled: a v2 cgroup with processes passes none on.
+func (m *maker) descend() error {
+	if m.c.holder == nil {
+		return nil
+	}
+	if _, below := m.p.Unit.parts(m.d.Path); below == "" {
+		return nil
+	}
+	err := writeFile(m.c.dirs[len(m.c.dirs)-1].fd, "cgroup.procs", strconv.Itoa(m.c.holder.p.PID()))
+	if err != nil {
+		return &plan.Error{At: plan.At("/annotations").Field(subgroupAnnotation), Op: "write " + m.d.Path + "/cgroup.procs", Err: err}
+	}
+	return nil
 }
 
 func (m *maker) leaf(root int, above, name string) (existed bool, err error) {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +19,7 @@ type Cgroup struct {
 	dirs    []dir    // of Paths; shorter until used
 
 	unit   *Unit        // whose cgroup it is
-	handed string       // if Plan.Handed, the unit's directory
+	handed bool         // Plan.Handed
 	holder *placeholder // in it until Close
 }
 
@@ -105,9 +104,9 @@ func (c *Cgroup) FD() int {
 	return -1
 }
 
-// Hand has systemd move processes into the v2 cgroup, which is that of u at dir
-// or below it: see Plan.Handed.
-func (c *Cgroup) Hand(u *Unit, dir string) { c.unit, c.handed = u, dir }
+// Hand has systemd move processes into the v2 cgroup, which is that of u or
+// below it: see Plan.Handed.
+func (c *Cgroup) Hand(u *Unit) { c.unit, c.handed = u, true }
 
 // Attach moves a process to the v1 cgroups. The v2 cgroup is where FD let it be
 // cloned, or where systemd puts it.
@@ -119,8 +118,9 @@ func (c *Cgroup) Attach(pid int) error {
 			return err
 		}
 		if d.v2 {
-			if c.handed != "" {
-				err = c.unit.attach(pid, strings.TrimPrefix(c.Paths[i], c.handed))
+			if c.handed {
+				_, below := c.unit.parts(c.Paths[i])
+				err = c.unit.attach(pid, below)
 			}
 			if err != nil {
 				return err

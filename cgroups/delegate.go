@@ -3,15 +3,28 @@
 package cgroups
 
 import (
+	"errors"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"corten/nsenter/plan"
 )
 
 // delegated are the files that a cgroup's new owner gets with its directory
 // (cgroups(7), "Cgroups delegation"): not those that limit it.
 var delegated = [...]string{"cgroup.procs", "cgroup.threads", "cgroup.subtree_control"}
+
+// Single refuses a name that is not that of one cgroup right below another.
+func Single(at plan.Pointer, name string) error {
+	if name != "" && name != "." && name != ".." && len(name) <= 255 &&
+		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r < ' ' || r == 0x7f }) {
+		return nil
+	}
+	return &plan.Error{At: at, Err: errors.New("want a single name, got " + strconv.Quote(name))}
+}
 
 // Delegate makes the v2 cgroup name below the container's, gives it to a user
 // of the host and moves a process to it.

@@ -31,7 +31,8 @@ type Property struct {
 }
 
 // compileUnit reads linux.cgroupsPath as "slice:prefix:name" and names the
-// scope prefix-name.scope in that slice. path is that of its cgroup.
+// scope prefix-name.scope in that slice. path is that of the container's cgroup,
+// which is the scope's or one below it.
 func compileUnit(spec *specs.Spec, id string, h *Host) (u *Unit, path string, err error) {
 	slice, prefix, name := "system.slice", "corten", id
 	if h.Rootless {
@@ -71,7 +72,25 @@ func compileUnit(spec *specs.Spec, id string, h *Host) (u *Unit, path string, er
 	} else {
 		u.add(placeAt(), "BlockIOAccounting", "true")
 	}
-	return u, h.Manager + above + "/" + u.Name, nil
+	path = h.Manager + above + "/" + u.Name
+	if sub := spec.Annotations[subgroupAnnotation]; sub != "" {
+		if err := Single(plan.At("/annotations").Field(subgroupAnnotation), sub); err != nil {
+			return nil, "", err
+		}
+		path += "/" + sub
+	}
+	return u, path, nil
+}
+
+// subgroupAnnotation names a cgroup below the scope, which is the container's
+// in place of the scope. Without it the scope is, as in runc.
+const subgroupAnnotation = "run.oci.systemd.subgroup"
+
+// parts are, of the path of a container's cgroup, that of the unit and what is
+// below it: "" or /NAME.
+func (u *Unit) parts(path string) (own, below string) {
+	own, below, _ = strings.Cut(path+"/", "/"+u.Name+"/")
+	return own + "/" + u.Name, strings.TrimSuffix("/"+below, "/")
 }
 
 func (u *Unit) add(at plan.Pointer, name, value string) {

@@ -3,10 +3,14 @@
 package cgroups
 
 import (
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"corten/nsenter/program"
 )
 
 func systemdHost(h *Host) *Host {
@@ -160,5 +164,80 @@ func TestUnitOfUnified(t *testing.T) {
 		if got := lines(p.Unit.Limits); got != c.want {
 			t.Errorf("%s: %q, want %q", file, got, c.want)
 		}
+	}
+}
+
+// run.oci.systemd.subgroup puts the container below the scope, in every
+// hierarchy; the limits are those of both.
+func TestUnitSubgroups(t *testing.T) {
+	annotated := func(name string) *specs.Spec {
+		return &specs.Spec{Annotations: map[string]string{"run.oci.systemd.subgroup": name},
+			Linux: &specs.Linux{CgroupsPath: "a-b.slice:c:ID", Resources: &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(5))}}}}
+	}
+	scope := "/a.slice/a-b.slice/c-ID.scope"
+	for _, name := range []string{"", "container", "c-ID.scope"} {
+		for _, h := range []*Host{unifiedHost(allV2...), legacyHost()} {
+			p, properties := unitOf(t, h, annotated(name))
+			want := strings.TrimSuffix(scope+"/"+name, "/")
+			for _, d := range p.Dirs {
+				if d.Path != d.Mount+want {
+					t.Errorf("%q: %s", name, d.Path)
+				}
+				if own, below := p.Unit.parts(d.Path); own != d.Mount+scope || own+below != d.Path {
+					t.Errorf("%q: %s and %s", name, own, below)
+				}
+			}
+			if p.Unit.Name != "c-ID.scope" || !strings.HasSuffix(properties, "\nTasksMax=uint64 5") || p.Rows[len(p.Rows)-1].String() != "pids.max = 5" {
+				t.Errorf("%q: %s: %s and %s", name, p.Unit.Name, properties, &p.Rows[len(p.Rows)-1])
+			}
+		}
+	}
+	for _, name := range []string{".", "..", "a/b", "/a", "../x", "a\nb"} {
+		_, err := Compile(annotated(name), "ID", systemdHost(unifiedHost(allV2...)))
+		if err == nil || !strings.HasPrefix(err.Error(), "config.json#/annotations/run.oci.systemd.subgroup: want a single name") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	other := annotated("..")
+	other.Linux.CgroupsPath = "/a"
+	if p, err := Compile(other, "ID", unifiedHost(allV2...)); err != nil || p.Dirs[0].Path != "/sys/fs/cgroup/a" {
+		t.Errorf("without systemd's units it means nothing: %v", err)
+	}
+}
+
+// What holds a scope is not in the way of the controllers of a cgroup below it.
+func TestThePlaceholderDescends(t *testing.T) {
+	if !inView(t, "unified") {
+		return
+	}
+	h := systemdHost(needV2(t, "hugetlb"))
+	p, err := Compile(&specs.Spec{Annotations: map[string]string{"run.oci.systemd.subgroup": "container"},
+		Linux: &specs.Linux{CgroupsPath: "-:corten-test:" + strconv.Itoa(os.Getpid())}}, "ID", h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scope, _ := p.Unit.parts(p.Dirs[0].Path)
+	if err := os.Mkdir(scope, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer rmdir(scope)
+	asker, err := program.Ask(carried, carriedName, nil, "corten-scope", "system", "start", p.Unit.Name) // waits for the properties
+	if err != nil {
+		t.Skip("make -C cgroups/scope: ", err)
+	}
+	c := &Cgroup{holder: &placeholder{asker}}
+	defer func() { c.Close(); removed(t, c) }()
+	if err := os.WriteFile(scope+"/cgroup.procs", []byte(strconv.Itoa(asker.PID())), 0); err != nil {
+		t.Fatal(err)
+	}
+	m := maker{p, &p.Dirs[0], c}
+	if _, err := m.make(); err != nil {
+		t.Fatal(err)
+	}
+	if got := file(t, c, "cgroup.controllers"); !strings.Contains(got, "hugetlb") {
+		t.Errorf("%s has %q", c.Paths[0], got)
+	}
+	if got := file(t, c, "cgroup.procs"); got != strconv.Itoa(asker.PID()) {
+		t.Errorf("%s has processes %q, not %d", c.Paths[0], got, asker.PID())
 	}
 }

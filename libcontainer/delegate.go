@@ -4,7 +4,6 @@ package libcontainer
 
 import (
 	"errors"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -17,23 +16,17 @@ import (
 // begins above it, where the limits are.
 const delegateAnnotation = "run.oci.delegate-cgroup"
 
-// subgroupAnnotation is for crun's systemd driver, which puts the payload into a
-// cgroup below the scope.
-const subgroupAnnotation = "run.oci.systemd.subgroup"
-
 // compileDelegation lets the runtime move the executor to the delegated cgroup.
 // After the cgroup namespace is made, whose root would be that else.
 func (c *Compiled) compileDelegation(b *plan.Builder, spec *specs.Spec, host *cgroups.Host) error {
-	if spec.Annotations[subgroupAnnotation] != "" && host.Systemd {
-		c.Warnings = append(c.Warnings, "config.json#"+plan.At("/annotations").Field(subgroupAnnotation).String()+": ignored: the payload is in the scope itself")
-	}
 	name, at := spec.Annotations[delegateAnnotation], plan.At("/annotations").Field(delegateAnnotation)
-	switch {
-	case name == "":
+	if name == "" {
 		return nil
-	case name == "." || name == ".." || len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r < ' ' || r == 0x7f }):
-		return refuse(at, "want a single name, got %q", name)
-	case host.Mode != cgroups.Unified || c.Cgroup.Into < 0:
+	}
+	if err := cgroups.Single(at, name); err != nil {
+		return err
+	}
+	if host.Mode != cgroups.Unified || c.Cgroup.Into < 0 {
 		return &plan.Error{At: at, Err: errors.New("only cgroup v2 can be delegated")}
 	}
 	c.wait(b, at, barrierDelegate)

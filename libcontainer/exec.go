@@ -285,7 +285,7 @@ func (s *spawn) hand(c *container, host *cgroups.Host) error {
 	j, err := c.journaled()
 	if err == nil && j.unit != nil {
 		s.compiled.Cgroup.Handed = true
-		s.group.Hand(j.unit, c.Cgroups[c.Into])
+		s.group.Hand(j.unit)
 	}
 	return err
 }

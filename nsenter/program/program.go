@@ -41,6 +41,9 @@ func Start(carried fs.FS, file string, env []string, stdio [3]int, words ...stri
 	return p, nil
 }
 
+// PID is the program's, until Wait has reaped it.
+func (p *Process) PID() int { return p.pid }
+
 // Wait reaps the program. It is killed, and that an error, if it does not end
 // within so long.
 func (p *Process) Wait(limit time.Duration) (status syscall.WaitStatus, err error) {

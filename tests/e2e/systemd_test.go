@@ -152,3 +152,63 @@ func TestWithoutSystemdItsDriverSaysSo(t *testing.T) {
 		t.Error("state is left")
 	}
 }
+
+// The container is in a cgroup below the scope when an annotation asks for one,
+// and its payload in another below that, which is its root's.
+//
+// spec: linux.resources.pids.limit
+func TestSystemdPutsTheContainerBelowTheScope(t *testing.T) {
+	needSystemd(t)
+	names := []string{""}
+	if bundle.CgroupDir("pids", "/") == bundle.CgroupDir("", "/") { // v1 delegates nothing
+		names = append(names, "own")
+	}
+	for _, own := range names {
+		t.Run("delegated="+own, func(t *testing.T) {
+			b, unit := systemdBundle(t, func(s *specs.Spec) {
+				s.Linux.Resources.Pids = &specs.LinuxPids{Limit: pointer[int64](20)}
+				s.Annotations = map[string]string{"run.oci.systemd.subgroup": "container", "run.oci.delegate-cgroup": own}
+			})
+			b.Corten("--systemd-cgroup", "run", "--detach", "--bundle", b.Dir, b.ID).OK(b)
+			dir := cgroupOf(t, b, "pids")
+			if own != "" {
+				dir = filepath.Dir(dir)
+			}
+			scope := filepath.Dir(dir)
+			if filepath.Base(dir) != "container" || filepath.Base(scope) != unit {
+				t.Errorf("the payload is in %s", cgroupOf(t, b, "pids"))
+			}
+			if procs := b.Text(scope + "/cgroup.procs"); procs != "" {
+				t.Errorf("in the scope itself there are %q", procs)
+			}
+			for _, limit := range []string{"20", "30"} {
+				if limit != "20" {
+					b.Corten("update", "--pids-limit", limit, b.ID).OK(b)
+				}
+				systemctl(t, "daemon-reload")
+				checkFile(t, dir, "pids.max", "pids.max", limit)
+				if got := show(t, unit, "TasksMax"); got != limit {
+					t.Errorf("TasksMax is %s, not %s", got, limit)
+				}
+			}
+			if out := b.Exec("ID", "probe").OK(b).Stdout; !strings.Contains(out, "/container") {
+				t.Errorf("exec is in %s", out)
+			}
+			b.Corten("pause", b.ID).OK(b)
+			b.WaitStatus("paused")
+			b.Corten("delete", "--force", b.ID).OK(b)
+			if state := show(t, unit, "ActiveState"); state != "inactive" {
+				t.Errorf("the unit is %s after delete", state)
+			}
+			if _, err := os.Stat(scope); err == nil {
+				t.Errorf("%s is left", scope)
+			}
+		})
+	}
+	taken, _ := systemdBundle(t)
+	taken.Corten("--systemd-cgroup", "run", "--detach", "--bundle", taken.Dir, taken.ID).OK(taken)
+	b := bundle.New(t, bundle.Args("true"), annotated("run.oci.systemd.subgroup", "container"), func(s *specs.Spec) { s.Linux.CgroupsPath = "system-ct.slice:ct:" + taken.ID })
+	if r := b.Corten("--systemd-cgroup", "run", "--bundle", b.Dir, b.ID); r.Status == 0 || taken.State().Status != "running" {
+		t.Errorf("in the scope of another: status %d, and the other is %s: %s", r.Status, taken.State().Status, r.Stderr)
+	}
+}

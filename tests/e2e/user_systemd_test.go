@@ -117,6 +117,31 @@ func TestAUserHasLimitsOverHisSystemd(t *testing.T) {
 	}
 }
 
+// His systemd moves his containers to below their scopes, too, where the kernel
+// lets him not.
+func TestAUsersContainerIsBelowItsScope(t *testing.T) {
+	uid := systemdUser(t)
+	if _, unified := bundle.Host.Has("pids"); !unified {
+		t.Skip("cgroup v1 is delegated to nobody")
+	}
+	b := rootless(t, bundle.Probe("pause"), mapped(uid), annotated("run.oci.systemd.subgroup", "container"), func(s *specs.Spec) {
+		s.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: pointer[int64](10)}}
+	})
+	b.As(uid, "systemd-run", "--quiet", "--pipe", "--wait", "--collect", "-p", "PAMName=login", fmt.Sprint("--uid=", uid), "--")
+	b.Corten("--systemd-cgroup", "run", "--detach", "--bundle", b.Dir, b.ID).OK(b)
+	unit := "corten-" + b.ID + ".scope"
+	dir := filepath.Join("/sys/fs/cgroup", userShow(t, uid, unit, "ControlGroup"), "container")
+	checkFile(t, dir, "", "pids.max", "10")
+	checkFile(t, dir, "", "cgroup.procs", strconv.Itoa(b.State().PID))
+	if out := b.Exec("ID", "probe").OK(b).Stdout; !strings.Contains(out, "/container\n") {
+		t.Errorf("exec is in %s", out)
+	}
+	b.Corten("delete", "--force", b.ID).OK(b)
+	if _, err := os.Stat(filepath.Dir(dir)); err == nil {
+		t.Errorf("%s is left", filepath.Dir(dir))
+	}
+}
+
 // Who has no systemd of his own, or one that is given no cgroups, is told so.
 func TestAUserWithoutSystemdIsToldSo(t *testing.T) {
 	b := rootless(t, bundle.Args("true"))
