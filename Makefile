@@ -5,6 +5,7 @@
 #   make test      every test (as root)
 #   make test-vm   those that need systemd, pure cgroup v2 or an LSM, in virtual machines
 #   make test-engines  those with podman, buildah, containerd, CRI and Docker
+#   make test-faults  every command broken at every system call (a quarter of an hour)
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin
 #   make install   PREFIX=/usr/local DESTDIR=
@@ -51,6 +52,10 @@ test-engines: corten
 	@./build-deps.sh engines
 	@tests/engines/run $(ENGINES)
 
+test-faults: corten
+	@./build-deps.sh test
+	@tests/faults/run $(or $(FAULTS),all)
+
 mutate: corten
 	@./build-deps.sh test
 	$(GO) run ./tests/mutate $(MUTATE)
@@ -72,4 +77,4 @@ clean:
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
 	@$(MAKE) --no-print-directory -C cgroups/scope clean
 
-.PHONY: all corten parts deps demo test test-vm test-engines mutate bench install clean
+.PHONY: all corten parts deps demo test test-vm test-engines test-faults mutate bench install clean

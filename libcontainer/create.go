@@ -198,7 +198,8 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 	}
 	fd, err := unix.Openat(int(root.Fd()), o.ID, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, os.NewSyscallError("openat", err)
+		_ = unix.Unlinkat(int(root.Fd()), o.ID, unix.AT_REMOVEDIR)
+		return nil, &os.PathError{Op: "openat", Path: path.Join(r.Root, o.ID), Err: err}
 	}
 	c := &container{id: o.ID, dir: os.NewFile(uintptr(fd), path.Join(r.Root, o.ID)), loaded: config}
 	if err := flock(c.dir); err != nil {

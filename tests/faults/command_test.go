@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import "strings"
+
+// command is a command line that goes wrong. In the words, ID is the
+// container's id, PAUSE and TRUE are bundles: of a payload that stays, and one
+// that ends.
+type command struct {
+	name     string
+	before   []string // commands that bring the container there
+	line     string
+	attached bool // to the container's executor, which runs already
+	ends     bool // it removes the container itself, which may be what fails
+}
+
+const (
+	created = "create --bundle PAUSE ID"
+	running = "run --detach --bundle PAUSE ID"
+)
+
+var commands = []command{
+	{name: "create", line: created},
+	{name: "run", line: "run --bundle TRUE ID", ends: true},
+	{name: "run --detach", line: running},
+	{name: "start", before: []string{created}, line: "start ID", attached: true},
+	{name: "exec", before: []string{running}, line: "exec ID true"},
+	{name: "exec --detach", before: []string{running}, line: "exec --detach ID /bin/probe pause"},
+	{name: "exec --kill-with-parent", before: []string{running}, line: "exec --kill-with-parent ID true"},
+	{name: "kill", before: []string{running}, line: "kill ID KILL"},
+	{name: "kill --all", before: []string{running}, line: "kill --all ID KILL"},
+	{name: "delete", before: []string{created}, line: "delete ID"},
+	{name: "delete --force", before: []string{running}, line: "delete --force ID"},
+	{name: "delete --force, paused", before: []string{running, "pause ID"}, line: "delete --force ID"},
+	{name: "pause", before: []string{running}, line: "pause ID"},
+	{name: "resume", before: []string{running, "pause ID"}, line: "resume ID"},
+	{name: "update", before: []string{running}, line: "update --memory 64M --pids-limit 50 --cpu-share 512 ID"},
+}
+
+// words are those of a line, for a site.
+func (s *site) words(line string) []string {
+	return strings.Fields(strings.NewReplacer("PAUSE", s.b.Dir, "TRUE", s.again, "ID", s.b.ID).Replace(line))
+}

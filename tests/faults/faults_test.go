@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"corten/tests/bundle"
+)
+
+// sample is how many points are visited unless more are asked for.
+const sample = 600
+
+// visit is a point with its command.
+type visit struct {
+	*command
+	point
+}
+
+func TestNoFaultLeavesAnythingBehind(t *testing.T) {
+	bundle.NeedCorten(t)
+	s := newSite(t, newInjector(t))
+	var all []visit
+	for i := range commands {
+		for _, p := range s.record(&commands[i]) {
+			all = append(all, visit{&commands[i], p})
+		}
+	}
+	fmt.Printf("%d points\n", len(all))
+	descriptors := open(t)
+	for i, v := range chosen(t, all) {
+		if s.visit(v.command, v.point); i%250 == 249 {
+			fmt.Printf("points: %d, leaks: %d, hangs: %d, at %v\n", s.points, s.leaks, s.hangs, v.point)
+		}
+	}
+	fmt.Printf("points: %d, leaks: %d, hangs: %d\n", s.points, s.leaks, s.hangs)
+	if now := open(t); now != descriptors {
+		t.Errorf("the tests have %d descriptors, and had %d", now, descriptors)
+	}
+}
+
+// record runs a command whole, once for each side, and lists its points.
+func (s *site) record(c *command) (all []point) {
+	s.t.Helper()
+	for _, side := range [...]string{"runtime", "executor"} {
+		for _, line := range c.before {
+			s.must(point{command: c.name}, line)
+		}
+		pid := 0
+		if c.attached {
+			pid = s.b.State().PID
+		}
+		file := s.b.Home + "/calls"
+		if r := s.run(s.in.recording(side, pid, file), c.line); r.status != 0 {
+			s.t.Fatalf("%s: exit status %d: %s", c.name, r.status, r.text)
+		}
+		s.clean(point{command: c.name, side: side})
+		all = append(all, points(c.name, side, s.in.calls(s.t, file))...)
+	}
+	return all
+}
+
+// chosen are the points that $CORTEN_FAULTS asks for, of those the ones of the
+// part. Of a sample, every n-th; for each commit others.
+func chosen(t *testing.T, all []visit) (some []visit) {
+	t.Helper()
+	which, stride, begin, part, parts := os.Getenv("CORTEN_FAULTS"), 1, uint32(0), 0, 1
+	if _, err := fmt.Sscanf(os.Getenv("CORTEN_FAULTS_PART"), "%d/%d", &part, &parts); err != nil {
+		part, parts = 0, 1
+	}
+	if which == "" || which == "sample" {
+		stride, begin = max(len(all)/sample, 1), seed(t)
+	}
+	if which == "sample" || which == "all" {
+		which = ""
+	}
+	names := regexp.MustCompile(which)
+	for _, v := range all {
+		// By name, not by place: a recording can be longer than another.
+		h := begin + hash(v.point.String())
+		if names.MatchString(v.point.String()) && h%uint32(parts) == uint32(part) && h/uint32(parts)%uint32(stride) == 0 {
+			some = append(some, v)
+		}
+	}
+	return some
+}
+
+func hash(text string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(text))
+	return h.Sum32()
+}
+
+// seed is another number for each commit.
+func seed(t *testing.T) uint32 {
+	out, err := exec.Command(bundle.Runtime(t), "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "commit") {
+			return hash(line)
+		}
+	}
+	return 0
+}
+
+// open is the number of this process's descriptors.
+func open(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}

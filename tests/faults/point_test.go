@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// point is one place where one thing goes wrong.
+type point struct {
+	command string
+	side    string // "runtime" or "executor": whose call it is
+	fault   string // "KILL", or the errno that the call returns
+	call    string
+	ordinal int // of the calls with this name, from 1
+}
+
+func (p point) String() string {
+	return fmt.Sprintf("%s %s %s at %s %d", p.command, p.side, p.fault, p.call, p.ordinal)
+}
+
+// errnos are those that are injected, but for EINTR and close.
+var errnos = map[string]syscall.Errno{"KILL": 0, "EIO": unix.EIO, "ENOSPC": unix.ENOSPC, "EMFILE": unix.EMFILE, "ENOMEM": unix.ENOMEM, "EINTR": unix.EINTR}
+
+// uninteresting are the calls that concern no file, descriptor, process or
+// network: memory, time, signal handlers, ids and what Go's scheduler does.
+var uninteresting = set(`mmap munmap mprotect madvise brk futex epoll_create1 epoll_ctl epoll_pwait eventfd2
+	nanosleep clock_nanosleep clock_gettime rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack restart_syscall
+	sched_getaffinity sched_yield gettid getpid getppid tgkill arch_prctl set_tid_address set_robust_list rseq
+	getuid geteuid getgid getegid umask uname getrandom sysinfo exit exit_group setitimer timer_create timer_settime timer_delete`)
+
+var (
+	makesDescriptor = set(`open openat openat2 memfd_create pipe2 socket socketpair dup dup3 fcntl pidfd_open pidfd_getfd fsopen fsmount
+		open_tree accept4 recvmsg clone clone3 mount_setattr`)
+	takesSpace = set(`openat openat2 mkdirat mknodat symlinkat linkat renameat renameat2 write pwrite64 writev ftruncate setxattr
+		mount move_mount clone clone3 unshare`)
+	interrupted = set(`openat read write pread64 pwrite64 flock poll ppoll sendto sendmsg recvmsg recvfrom connect accept4 wait4 waitid close`)
+)
+
+func set(words string) map[string]bool {
+	all := map[string]bool{}
+	for w := range strings.FieldsSeq(words) {
+		all[w] = true
+	}
+	return all
+}
+
+// faults are what can go wrong at a call.
+func faults(call string) []string {
+	all := []string{"KILL", "EIO"}
+	if call == "close" {
+		return append(all, "EINTR")
+	}
+	for _, c := range [...]struct {
+		fault string
+		at    map[string]bool
+	}{{"EMFILE", makesDescriptor}, {"ENOSPC", takesSpace}, {"EINTR", interrupted}} {
+		if c.at[call] {
+			all = append(all, c.fault)
+		}
+	}
+	if call != "prctl" {
+		all = append(all, "ENOMEM")
+	}
+	return all
+}
+
+// points are those of a recording, in its order.
+func points(command, side string, calls []string) (all []point) {
+	seen := map[string]int{}
+	for i, call := range calls {
+		if seen[call]++; uninteresting[call] {
+			continue
+		}
+		for _, fault := range faults(call) {
+			if side == "runtime" && i > 0 && calls[i-1] == "close" && forked(calls[:i-1]) && call == "read" && (fault == "EIO" || fault == "ENOMEM") {
+				continue
+			}
+			all = append(all, point{command, side, fault, call, seen[call]})
+		}
+	}
+	return all
+}
+
+// forked reports whether the calls end with a fork by Go's syscall.ForkExec. What
+// it does next is to read from a pipe that execve closes: no kernel lets that
+// fail, and ForkExec would wait for the child's end.
+func forked(calls []string) bool {
+	for i := len(calls) - 1; i >= 0; i-- {
+		if !uninteresting[calls[i]] {
+			return strings.HasPrefix(calls[i], "clone")
+		}
+	}
+	return false
+}
+
+func TestPointsAreCountedByCallAndHaveTheFaultsOfTheCall(t *testing.T) {
+	var names []string
+	for _, p := range points("run", "runtime", []string{"openat", "futex", "close", "openat"}) {
+		names = append(names, p.fault+strconv.Itoa(p.ordinal)+p.call)
+	}
+	want := strings.Fields("KILL1openat EIO1openat EMFILE1openat ENOSPC1openat EINTR1openat ENOMEM1openat KILL1close EIO1close EINTR1close " +
+		"KILL2openat EIO2openat EMFILE2openat ENOSPC2openat EINTR2openat ENOMEM2openat")
+	if !slices.Equal(names, want) {
+		t.Errorf("points are\n%v, not\n%v", names, want)
+	}
+}
