@@ -66,8 +66,8 @@ func (r *Runtime) Start(id, notifySocket string) error {
 		return err
 	}
 	// Started, whatever follows: kill and delete need not wait for hooks.
-	if err := unix.Flock(int(c.dir.Fd()), unix.LOCK_UN); err != nil {
-		return os.NewSyscallError("flock", err)
+	if err := c.unlock(); err != nil {
+		return err
 	}
 	err = c.passed()
 	if err == nil {

@@ -30,7 +30,7 @@ func (c *container) awaitMade() error {
 	for range 1000 {
 		err := unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB)
 		if err == nil {
-			return os.NewSyscallError("flock", unix.Flock(fd, unix.LOCK_UN))
+			return c.unlock()
 		}
 		if err != unix.EWOULDBLOCK && err != unix.EINTR {
 			return os.NewSyscallError("flock", err)
@@ -40,9 +40,14 @@ func (c *container) awaitMade() error {
 	return errors.New("the container is still being made")
 }
 
-func flock(dir *os.File) error {
+// unlock lets other commands at the container.
+func (c *container) unlock() error { return lockFile(c.dir, unix.LOCK_UN) }
+
+func flock(dir *os.File) error { return lockFile(dir, unix.LOCK_EX) }
+
+func lockFile(f *os.File, how int) error {
 	for {
-		if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != unix.EINTR {
+		if err := unix.Flock(int(f.Fd()), how); err != unix.EINTR {
 			return os.NewSyscallError("flock", err)
 		}
 	}

@@ -4,7 +4,6 @@ package libcontainer
 
 import (
 	"errors"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -26,10 +25,10 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 	defer c.close()
 	defer s.executor.Close()
 	// Others may kill, exec into and delete it while it runs.
-	if err := unix.Flock(int(c.dir.Fd()), unix.LOCK_UN); err != nil {
-		return 0, os.NewSyscallError("flock", err)
+	if err = c.unlock(); err == nil {
+		err = c.poststart(hookEnds{container: -1, catcher: fg.catcher})
 	}
-	if err := c.poststart(hookEnds{container: -1, catcher: fg.catcher}); err != nil {
+	if err != nil {
 		s.abort()
 		removePIDFile(o.PIDFile)
 		r.discard(c)

@@ -81,11 +81,14 @@ int op_gate(const uint64_t *arg)
 	return n == 1 ? 0 : n < 0 ? n : -EPIPE;
 }
 
-/* The new process waits for the old one's end, so its records come after RECORD_FORK. */
+/*
+ * The new process waits for the old one's end, so its records come after
+ * RECORD_FORK. Without a byte there was no record: nobody knows of it.
+ */
 int op_fork(const uint64_t *arg)
 {
-	int ends[2], pid, n;
-	char byte;
+	int ends[2], pid, n, known = 0;
+	char byte = 0;
 	int r = SYS(pipe2, ends, O_CLOEXEC);
 
 	if (r < 0)
@@ -93,12 +96,15 @@ int op_fork(const uint64_t *arg)
 	pid = SYS(clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
 	if (pid > 0) {
 		send_record(RECORD_FORK, pid);
+		SYS(write, ends[1], &byte, 1);
 		quit(0);
 	}
 	SYS(close, ends[1]);
-	while (pid == 0 && (n = SYS(read, ends[0], &byte, 1)) == -EINTR)
-		continue;
+	while (pid == 0 && ((n = SYS(read, ends[0], &byte, 1)) == 1 || n == -EINTR))
+		known |= n == 1;
 	SYS(close, ends[0]);
+	if (pid == 0 && !known)
+		quit(1);
 	return pid;
 }
 

@@ -17,6 +17,11 @@ import (
 // sample is how many points are visited unless more are asked for.
 const sample = 600
 
+// found are points where something was left, or hung: they are in every sample.
+// The state directory could not be opened; the lock not be let go; the executor
+// ended between its fork and the record of it.
+var found = regexp.MustCompile(`^(create runtime EIO at openat \d+|run --detach runtime E\w+ at flock 2|exec executor \w+ at write 1)$`)
+
 // visit is a point with its command.
 type visit struct {
 	*command
@@ -84,7 +89,10 @@ func chosen(t *testing.T, all []visit) (some []visit) {
 	for _, v := range all {
 		// By name, not by place: a recording can be longer than another.
 		h := begin + hash(v.point.String())
-		if names.MatchString(v.point.String()) && h%uint32(parts) == uint32(part) && h/uint32(parts)%uint32(stride) == 0 {
+		if !names.MatchString(v.point.String()) || h%uint32(parts) != uint32(part) {
+			continue
+		}
+		if h/uint32(parts)%uint32(stride) == 0 || found.MatchString(v.point.String()) {
 			some = append(some, v)
 		}
 	}

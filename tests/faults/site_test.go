@@ -52,7 +52,8 @@ type result struct {
 // run runs a line, and kills what it has started when that hangs.
 func (s *site) run(wrap []string, line string) (r result) {
 	s.t.Helper()
-	words := slices.Concat(wrap, s.b.Command(s.words(line)...))
+	words := s.b.Command(s.words(line)...)
+	words = slices.Insert(words, slices.Index(words, "--root")-1, wrap...) // behind those of a view
 	out, err := os.Create(s.b.Home + "/output")
 	if err != nil {
 		s.t.Fatal(err)
@@ -79,7 +80,7 @@ func (s *site) run(wrap []string, line string) (r result) {
 }
 
 // left is what is still there after everything has had the time to end.
-func (s *site) left() (left []string) {
+func (s *site) left(limit time.Duration) (left []string) {
 	for end := time.Now().Add(limit); ; time.Sleep(2 * time.Millisecond) {
 		if left = s.b.Leaks(); len(left) == 0 || time.Now().After(end) {
 			return left
@@ -105,13 +106,18 @@ func (s *site) visit(c *command, p point) {
 	if r.hung {
 		s.hangs++
 		s.fault(p, "hangs: "+r.text)
-	} else if r.status != 0 && len(c.before) == 0 && !(p.side == "runtime" && (p.fault == "KILL" || c.ends)) {
-		if left := s.left(); len(left) > 0 { // it has failed by itself: it undoes by itself
+	} else if r.status != 0 && len(c.before) == 0 && !killed(p, r) && !(p.side == "runtime" && c.ends) {
+		if left := s.left(limit); len(left) > 0 { // it has failed by itself: it undoes by itself
 			s.leaks++
 			s.fault(p, fmt.Sprintf("exit status %d and %q, but left behind:\n%s", r.status, r.text, strings.Join(left, "\n")))
 		}
 	}
 	s.clean(p)
+}
+
+// killed reports whether the runtime was: Go ends a program that gets no thread.
+func killed(p point, r result) bool {
+	return p.side == "runtime" && (p.fault == "KILL" || r.status == 2 && strings.Contains(r.text, "\nfatal error: "))
 }
 
 // clean deletes by force, and looks for what is left.
@@ -120,13 +126,13 @@ func (s *site) clean(p point) {
 		s.repair()
 		return
 	}
-	if left := s.left(); len(left) > 0 {
+	if left := s.left(limit); len(left) > 0 {
 		s.leaks++
 		s.fault(p, "delete --force has left behind:\n"+strings.Join(left, "\n"))
 		s.repair()
 		return
 	}
-	if !s.must(p, "run --bundle TRUE ID") || len(s.left()) > 0 {
+	if !s.must(p, "run --bundle TRUE ID") || len(s.left(limit)) > 0 {
 		s.repair()
 	}
 }
