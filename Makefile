@@ -5,11 +5,8 @@
 #   make test      every test (as root)
 #   make test-vm   those that need systemd, pure cgroup v2 or an LSM, in virtual machines
 #   make test-engines  those with podman, buildah, containerd, CRI and Docker
-<<<<<<< HEAD
 #   make test-faults  every command broken at every system call (a quarter of an hour)
-=======
 #   make fuzz TIME=30  seconds for each fuzz target; what they are: tests/fuzz
->>>>>>> 8a4a570 (Fuzz sixteen kinds of input, in Go and in the executor: make fuzz; CI gives each half a minute)
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin
 #   make install   PREFIX=/usr/local DESTDIR=
@@ -56,15 +53,13 @@ test-engines: corten
 	@./build-deps.sh engines
 	@tests/engines/run $(ENGINES)
 
-<<<<<<< HEAD
 test-faults: corten
 	@./build-deps.sh test
 	@tests/faults/run $(or $(FAULTS),all)
-=======
+
 fuzz: parts
 	@./build-deps.sh test
 	@TIME=$(TIME) tests/fuzz $(FUZZ)
->>>>>>> 8a4a570 (Fuzz sixteen kinds of input, in Go and in the executor: make fuzz; CI gives each half a minute)
 
 mutate: corten
 	@./build-deps.sh test
@@ -87,8 +82,4 @@ clean:
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
 	@$(MAKE) --no-print-directory -C cgroups/scope clean
 
-<<<<<<< HEAD
-.PHONY: all corten parts deps demo test test-vm test-engines test-faults mutate bench install clean
-=======
-.PHONY: all corten parts deps demo test test-vm test-engines fuzz mutate bench install clean
->>>>>>> 8a4a570 (Fuzz sixteen kinds of input, in Go and in the executor: make fuzz; CI gives each half a minute)
+.PHONY: all corten parts deps demo test test-vm test-engines test-faults fuzz mutate bench install clean
