@@ -2,7 +2,15 @@
 
 package faults
 
-import "strings"
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"corten/tests/bundle"
+)
 
 // command is a command line that goes wrong. In the words, ID is the
 // container's id, PAUSE and TRUE are bundles: of a payload that stays, and one
@@ -12,6 +20,7 @@ type command struct {
 	before   []string // commands that bring the container there
 	line     string
 	attached bool // to the container's executor, which runs already
+	rich     bool // of a container that uses more of config.json
 	ends     bool // it removes the container itself, which may be what fails
 }
 
@@ -36,6 +45,29 @@ var commands = []command{
 	{name: "pause", before: []string{running}, line: "pause ID"},
 	{name: "resume", before: []string{running, "pause ID"}, line: "resume ID"},
 	{name: "update", before: []string{running}, line: "update --memory 64M --pids-limit 50 --cpu-share 512 ID"},
+	{name: "create, rich", line: created, rich: true},
+	{name: "run, rich", line: "run --bundle TRUE ID", rich: true, ends: true},
+	{name: "start, rich", before: []string{created}, line: "start ID", attached: true, rich: true},
+	{name: "exec, rich", before: []string{running}, line: "exec ID true", rich: true},
+	{name: "delete --force, rich", before: []string{running}, line: "delete --force ID", rich: true},
+	{name: "pause, rich", before: []string{running}, line: "pause ID", rich: true},
+}
+
+// newRichSite has a user namespace, hooks, a filter and, where the
+// machine can show it, control groups of version 2 alone.
+func newRichSite(t *testing.T, in *injector) *site {
+	t.Helper()
+	s := newSite(t, in, bundle.UserNamespace(100000), bundle.Seccomp(specs.LinuxSyscall{Names: []string{"keyctl"}, Action: specs.ActErrno}), rich)
+	if slices.Contains(bundle.Views(), bundle.V2) {
+		s.b.View = bundle.V2
+	}
+	return s
+}
+
+func rich(spec *specs.Spec) {
+	hooks := []specs.Hook{{Path: "/bin/true"}}
+	spec.Hooks = &specs.Hooks{CreateRuntime: hooks, CreateContainer: hooks, StartContainer: hooks, Poststart: hooks, Poststop: hooks}
+	spec.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "0"}
 }
 
 // words are those of a line, for a site.

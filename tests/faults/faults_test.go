@@ -30,24 +30,34 @@ type visit struct {
 
 func TestNoFaultLeavesAnythingBehind(t *testing.T) {
 	bundle.NeedCorten(t)
-	s := newSite(t, newInjector(t))
+	in := newInjector(t)
+	sites := map[bool]*site{false: newSite(t, in), true: newRichSite(t, in)}
 	var all []visit
 	for i := range commands {
-		for _, p := range s.record(&commands[i]) {
+		for _, p := range sites[commands[i].rich].record(&commands[i]) {
 			all = append(all, visit{&commands[i], p})
 		}
 	}
 	fmt.Printf("%d points\n", len(all))
 	descriptors := open(t)
 	for i, v := range chosen(t, all) {
-		if s.visit(v.command, v.point); i%250 == 249 {
-			fmt.Printf("points: %d, leaks: %d, hangs: %d, at %v\n", s.points, s.leaks, s.hangs, v.point)
+		if sites[v.rich].visit(v.command, v.point); i%250 == 249 {
+			fmt.Printf("%v, at %v\n", counted(sites), v.point)
 		}
 	}
-	fmt.Printf("points: %d, leaks: %d, hangs: %d\n", s.points, s.leaks, s.hangs)
+	fmt.Println(counted(sites))
 	if now := open(t); now != descriptors {
 		t.Errorf("the tests have %d descriptors, and had %d", now, descriptors)
 	}
+}
+
+// counted is the result of all sites.
+func counted(sites map[bool]*site) string {
+	points, leaks, hangs := 0, 0, 0
+	for _, s := range sites {
+		points, leaks, hangs = points+s.points, leaks+s.leaks, hangs+s.hangs
+	}
+	return fmt.Sprintf("points: %d, leaks: %d, hangs: %d", points, leaks, hangs)
 }
 
 // record runs a command whole, once for each side, and lists its points.

@@ -80,7 +80,7 @@ func points(command, side string, calls []string) (all []point) {
 			continue
 		}
 		for _, fault := range faults(call) {
-			if side == "runtime" && i > 0 && calls[i-1] == "close" && forked(calls[:i-1]) && call == "read" && (fault == "EIO" || fault == "ENOMEM") {
+			if side == "runtime" && call == "read" && (fault == "EIO" || fault == "ENOMEM") && forked(calls[:i]) {
 				continue
 			}
 			all = append(all, point{command, side, fault, call, seen[call]})
@@ -89,16 +89,18 @@ func points(command, side string, calls []string) (all []point) {
 	return all
 }
 
-// forked reports whether the calls end with a fork by Go's syscall.ForkExec. What
-// it does next is to read from a pipe that execve closes: no kernel lets that
-// fail, and ForkExec would wait for the child's end.
+// forked reports whether Go's syscall.ForkExec is at it: clone, close, and next a
+// read from the pipe that execve closes. No kernel lets that read fail; ForkExec
+// would wait for the child's end.
 func forked(calls []string) bool {
-	for i := len(calls) - 1; i >= 0; i-- {
-		if !uninteresting[calls[i]] {
-			return strings.HasPrefix(calls[i], "clone")
+	var last []string
+	for _, call := range slices.Backward(calls) {
+		if !uninteresting[call] && len(last) < 3 {
+			last = append(last, call)
 		}
 	}
-	return false
+	at := slices.Index(last, "clone")
+	return at >= 0 && !slices.Contains(last[:at], "read")
 }
 
 func TestPointsAreCountedByCallAndHaveTheFaultsOfTheCall(t *testing.T) {
