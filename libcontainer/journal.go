@@ -141,6 +141,9 @@ func (r *Runtime) undo(c *container) error {
 		return err
 	}
 	paths := j.cgroups
+	if c.made && len(paths) < len(c.Cgroups) {
+		paths = c.Cgroups // the journal is damaged
+	}
 	group := cgroups.Open(paths, j.parents...)
 	if len(paths) > 0 && !vacated(paths) {
 		// The whole cgroup first, and thawed: a frozen process does not die.
