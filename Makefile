@@ -5,7 +5,8 @@
 #   make test      every test (as root)
 #   make test-vm   those that need systemd, pure cgroup v2 or an LSM, in virtual machines
 #   make test-engines  those with podman, buildah, containerd, CRI and Docker
-#   make test-faults  every command broken at every system call (a quarter of an hour)
+#   make test-faults  every command broken at every system call (half an hour)
+#   make test-faults FAULTS=peers  what a kill at every call leaves of corten, runc and crun
 #   make fuzz TIME=30  seconds for each fuzz target; what they are: tests/fuzz
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin

@@ -99,7 +99,7 @@ func forked(calls []string) bool {
 			last = append(last, call)
 		}
 	}
-	at := slices.Index(last, "clone")
+	at := slices.IndexFunc(last, func(call string) bool { return call == "clone" || call == "clone3" })
 	return at >= 0 && !slices.Contains(last[:at], "read")
 }
 
