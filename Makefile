@@ -8,6 +8,7 @@
 #   make test-faults  every command broken at every system call (half an hour)
 #   make test-faults FAULTS=peers  what a kill at every call leaves of corten, runc and crun
 #   make fuzz TIME=30  seconds for each fuzz target; what they are: tests/fuzz
+#   make lint      staticcheck, and clang's analyzer on the executor
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin
 #   make install   PREFIX=/usr/local DESTDIR=
@@ -62,6 +63,13 @@ fuzz: parts
 	@./build-deps.sh test
 	@TIME=$(TIME) tests/fuzz $(FUZZ)
 
+# The deprecated fields of config.json are read, too.
+lint: parts
+	@./build-deps.sh test
+	$(GO) -C tests/lint build -o ../../build/staticcheck honnef.co/go/tools/cmd/staticcheck
+	build/staticcheck -tags $(TAGS) -checks inherit,-SA1019,-ST1005 ./...
+	$(MAKE) -s -C nsenter/executor lint
+
 mutate: corten
 	@./build-deps.sh test
 	$(GO) run ./tests/mutate $(MUTATE)
@@ -83,4 +91,4 @@ clean:
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
 	@$(MAKE) --no-print-directory -C cgroups/scope clean
 
-.PHONY: all corten parts deps demo test test-vm test-engines test-faults fuzz mutate bench install clean
+.PHONY: all corten parts deps demo test test-vm test-engines test-faults fuzz lint mutate bench install clean

@@ -3,7 +3,6 @@
 package seccomp
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -142,5 +141,5 @@ func quote(unsafe string) string {
 }
 
 func refuse(at plan.Pointer, format string, args ...any) error {
-	return &plan.Error{At: at, Err: errors.New(fmt.Sprintf(format, args...))}
+	return &plan.Error{At: at, Err: fmt.Errorf(format, args...)}
 }

@@ -38,9 +38,9 @@ const (
 // ownPID is a write of the runtime's that no one reads: the payload, to which it
 // would be forwarded, has nothing to do with it.
 var (
-	wakeFD  int32 = -1
-	faultPC uintptr
-	ownPID  int32
+	wakeFD  int32   = -1 //lint:ignore U1000 assembly reads it
+	faultPC uintptr      //lint:ignore U1000 assembly reads it
+	ownPID  int32        //lint:ignore U1000 assembly reads it
 )
 
 // handlerPC and restorerPC are the addresses of the handler and of what the

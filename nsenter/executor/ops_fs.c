@@ -58,7 +58,7 @@ int op_check(const uint64_t *arg)
 
 	if (r == 0 && magic != 0)
 		r = SYS(fstatfs, fd, &fs);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (type != 0 && (st.st_mode & S_IFMT) != type)
 		return -EXDEV;

@@ -119,7 +119,7 @@ func from(v, mask, k uint32) (uint32, bool) {
 		return v, true
 	}
 	for bit := uint32(1); bit != 0; bit <<= 1 {
-		above := ^(bit | bit - 1)
+		above := ^(bit | (bit - 1))
 		if v&bit == 0 && (mask&bit == 0 || k&bit != 0) && v&above&mask == k&above {
 			return v&above | bit | k&(bit-1), true
 		}
