@@ -260,11 +260,16 @@ func (r *Runtime) Delete(id string, force bool) error {
 // end kills a container without waiting for the command that holds its lock,
 // which may be waiting for it. What it cannot do, undo will say.
 func (r *Runtime) end(id string) {
-	c, err := r.openMade(id, false)
-	if err != nil {
+	c, err := r.open(id, false)
+	if c == nil {
 		return
 	}
 	defer c.close()
+	if err == nil && !c.made { // a create waits for an executor that does not go on
+		if j, err := c.journaled(); err == nil {
+			_ = cgroups.Open(j.cgroups).Kill()
+		}
+	}
 	if pidfd, err := c.process(); err == nil {
 		_ = cgroups.Open(c.Cgroups).Kill()
 		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)

@@ -55,7 +55,7 @@ func (in *injector) recording(side string, pid int, file string) []string {
 // injecting is the words before a command that goes wrong at a point. The file
 // is there afterwards if the command has come to it.
 func (in *injector) injecting(p point, pid int, file string) []string {
-	return append(in.begin(p.side, pid), strconv.Itoa(in.numbers[p.call]), strconv.Itoa(p.ordinal), strconv.Itoa(int(errnos[p.fault])), file)
+	return append(in.begin(p.side, pid), strconv.Itoa(in.numbers[p.call]), strconv.Itoa(p.ordinal), strconv.Itoa(errnos[p.fault]), file)
 }
 
 // begin names the executor if there is one before the command.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +16,7 @@ import (
 type point struct {
 	command string
 	side    string // "runtime" or "executor": whose call it is
-	fault   string // "KILL", or the errno that the call returns
+	fault   string // "KILL" or "STOP", or the errno that the call returns
 	call    string
 	ordinal int // of the calls with this name, from 1
 }
@@ -26,8 +25,8 @@ func (p point) String() string {
 	return fmt.Sprintf("%s %s %s at %s %d", p.command, p.side, p.fault, p.call, p.ordinal)
 }
 
-// errnos are those that are injected, but for EINTR and close.
-var errnos = map[string]syscall.Errno{"KILL": 0, "EIO": unix.EIO, "ENOSPC": unix.ENOSPC, "EMFILE": unix.EMFILE, "ENOMEM": unix.ENOMEM, "EINTR": unix.EINTR}
+// errnos are what inject.c takes for a fault.
+var errnos = map[string]int{"KILL": 0, "STOP": -1, "EIO": int(unix.EIO), "ENOSPC": int(unix.ENOSPC), "EMFILE": int(unix.EMFILE), "ENOMEM": int(unix.ENOMEM), "EINTR": int(unix.EINTR)}
 
 // uninteresting are the calls that concern no file, descriptor, process or
 // network: memory, time, signal handlers, ids and what Go's scheduler does.
@@ -53,8 +52,11 @@ func set(words string) map[string]bool {
 }
 
 // faults are what can go wrong at a call.
-func faults(call string) []string {
+func faults(side, call string) []string {
 	all := []string{"KILL", "EIO"}
+	if side == "executor" {
+		all = append(all, "STOP")
+	}
 	if call == "close" {
 		return append(all, "EINTR")
 	}
@@ -79,7 +81,7 @@ func points(command, side string, calls []string) (all []point) {
 		if seen[call]++; uninteresting[call] {
 			continue
 		}
-		for _, fault := range faults(call) {
+		for _, fault := range faults(side, call) {
 			if side == "runtime" && call == "read" && (fault == "EIO" || fault == "ENOMEM") && forked(calls[:i]) {
 				continue
 			}

@@ -50,11 +50,17 @@ type result struct {
 }
 
 // run runs a line, and kills what it has started when that hangs.
-func (s *site) run(wrap []string, line string) (r result) {
+func (s *site) run(wrap []string, line string) result {
+	s.t.Helper()
+	return s.begin(wrap, line, "output")()
+}
+
+// begin starts a line; the result waits for its end. Its output goes to a file.
+func (s *site) begin(wrap []string, line, output string) (wait func() result) {
 	s.t.Helper()
 	words := s.b.Command(s.words(line)...)
 	words = slices.Insert(words, slices.Index(words, "--root")-1, wrap...) // behind those of a view
-	out, err := os.Create(s.b.Home + "/output")
+	out, err := os.Create(s.b.Home + "/" + output)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -64,19 +70,22 @@ func (s *site) run(wrap []string, line string) (r result) {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	end := time.AfterFunc(limit, func() {
-		r.hung, r.text = true, strings.Join(bundle.Processes(), "\n")
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	})
-	_ = cmd.Wait()
-	if !end.Stop() {
-		time.Sleep(100 * time.Millisecond)
-	}
-	if r.status = cmd.ProcessState.ExitCode(); !r.hung {
-		text, _ := os.ReadFile(s.b.Home + "/output")
+	return func() (r result) {
+		hung := make(chan string, 1)
+		end := time.AfterFunc(limit, func() {
+			hung <- strings.Join(bundle.Processes(), "\n")
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		})
+		_ = cmd.Wait()
+		r.status = cmd.ProcessState.ExitCode()
+		if r.hung = !end.Stop(); r.hung {
+			r.text = <-hung
+			return r
+		}
+		text, _ := os.ReadFile(out.Name())
 		r.text = string(text)
+		return r
 	}
-	return r
 }
 
 // left is what is still there after everything has had the time to end.
@@ -99,7 +108,11 @@ func (s *site) visit(c *command, p point) {
 		pid = s.b.State().PID
 	}
 	reached := s.b.Home + "/reached"
-	r := s.run(s.in.injecting(p, pid, reached), c.line)
+	wait := s.begin(s.in.injecting(p, pid, reached), c.line, "broken")
+	if p.fault == "STOP" {
+		s.release(p, reached)
+	}
+	r := wait()
 	if os.Remove(reached) == nil { // it waits for others more often at one time than at another
 		s.points++
 	}
@@ -113,6 +126,14 @@ func (s *site) visit(c *command, p point) {
 		}
 	}
 	s.clean(p)
+}
+
+// release lets a command go on that waits for an executor which does not: that
+// is what delete is for.
+func (s *site) release(p point, reached string) {
+	if bundle.Eventually(func() bool { _, err := os.Stat(reached); return err == nil }) {
+		s.must(p, "delete --force ID")
+	}
 }
 
 // killed reports whether the runtime was: Go ends a program that gets no thread.

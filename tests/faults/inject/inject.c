@@ -8,8 +8,8 @@
  *
  * record writes the number of every system call to FILE, a line each. Else the
  * K-th call with the number CALL fails with ERRNO; for 0, the process that is
- * about to make it gets SIGKILL. Then FILE is made. The exit status is COMMAND's,
- * 128+n for signal n.
+ * about to make it gets SIGKILL, and for -1 SIGSTOP. Then FILE is made. The exit
+ * status is COMMAND's, 128+n for signal n.
  *
  * "runtime" is COMMAND's process with all its threads. "executor" are the
  * processes it starts, up to an execve of anything but a memfd; PID is one that
@@ -118,8 +118,8 @@ static void enter(struct thread *t, long number)
 	if (number != call || ordinal == 0 || --ordinal > 0)
 		return;
 	close(open(reached, O_CREAT | O_CLOEXEC, 0600));
-	if (!error) {
-		kill(t->tgid, SIGKILL);
+	if (error <= 0) {
+		kill(t->tgid, error ? SIGSTOP : SIGKILL);
 		return;
 	}
 	t->err = error;
