@@ -16,5 +16,9 @@ func TestMain(m *testing.M) {
 		monitorMain(scenario)
 		return
 	}
+	if os.Getenv(tracerEnv) != "" {
+		trace()
+		return
+	}
 	bundle.Main(m)
 }
