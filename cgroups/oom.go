@@ -145,6 +145,19 @@ func (o *OOM) Close() {
 	}
 }
 
+// HaveKilled reports whether a process of one of the cgroups was killed for want
+// of memory.
+func HaveKilled(paths []string) bool {
+	for _, dir := range paths {
+		for _, file := range [...]string{"/memory.events", "/memory.oom_control"} {
+			if text, err := readPath(dir + file); err == nil && valueOf(text, "oom_kill") > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // OutOfMemory reports whether processes of the cgroup have failed for want of
 // memory, with its limit and the most that was in use, in bytes.
 func (c *Cgroup) OutOfMemory() (limit, peak uint64, killed bool) {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -228,6 +229,11 @@ func (c *Config) ownPIDs() bool {
 	return false
 }
 
+// lookTime is for those who watch the memory of a container that was killed for
+// it. containerd's shim is woken when that happens, and forgets it when it finds
+// no cgroup any more: what has killed stays so long, as with slower runtimes.
+const lookTime = 20 * time.Millisecond
+
 // Delete removes a stopped or created container; with force any, and also what
 // an interrupted create has left.
 func (r *Runtime) Delete(id string, force bool) error {
@@ -253,6 +259,9 @@ func (r *Runtime) Delete(id string, force bool) error {
 	}
 	if status := c.status(); !force && status != statusStopped && status != statusCreated {
 		return errors.New("cannot delete container " + id + " that is not stopped: " + status)
+	}
+	if cgroups.HaveKilled(c.Cgroups) {
+		time.Sleep(lookTime)
 	}
 	return r.undo(c)
 }

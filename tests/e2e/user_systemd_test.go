@@ -132,9 +132,10 @@ func TestAUsersContainerIsBelowItsScope(t *testing.T) {
 	unit := "corten-" + b.ID + ".scope"
 	dir := filepath.Join("/sys/fs/cgroup", userShow(t, uid, unit, "ControlGroup"), "container")
 	checkFile(t, dir, "", "pids.max", "10")
-	checkFile(t, dir, "", "cgroup.procs", strconv.Itoa(b.State().PID))
-	if out := b.Exec("ID", "probe").OK(b).Stdout; !strings.Contains(out, "/container\n") {
-		t.Errorf("exec is in %s", out)
+	checkFile(t, dir, "", "pids.current", "1")
+	r := bundle.ParseReport(t, b.Exec("ID", "probe").OK(b).Stdout)
+	if got := r.Files["/proc/self/cgroup"]; !strings.HasSuffix(got, "/"+unit+"/container\n") {
+		t.Errorf("exec is in %s", got)
 	}
 	b.Corten("delete", "--force", b.ID).OK(b)
 	if _, err := os.Stat(filepath.Dir(dir)); err == nil {
