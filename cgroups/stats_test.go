@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -77,5 +78,20 @@ func TestStatsV1OfDisks(t *testing.T) {
 	}
 	if s.Hugetlb["64KB"] != (HugetlbStats{65536, 131072, 1}) || s.CPU.Throttling.ThrottledTime != 3 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A kill for memory is seen in the cgroup until it goes.
+func TestACgroupTellsThatItHasKilled(t *testing.T) {
+	c, _ := applied(t, need(t, "memory"), "/corten-test-killed", &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(8 << 20))}})
+	run(t, c, "true")
+	if HaveKilled(c.Paths) {
+		t.Error("before it has")
+	}
+	if status := run(t, c, "exec tail /dev/zero"); status != -1 || !HaveKilled(c.Paths) {
+		t.Errorf("tail ended with %d, and it has killed: %v", status, HaveKilled(c.Paths))
+	}
+	if err := c.Remove(); err != nil || HaveKilled(c.Paths) {
+		t.Errorf("when it has gone: %v", err)
 	}
 }
