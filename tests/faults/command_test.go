@@ -19,9 +19,10 @@ type command struct {
 	name     string
 	before   []string // commands that bring the container there
 	line     string
-	attached bool // to the container's executor, which runs already
-	rich     bool // of a container that uses more of config.json
-	ends     bool // it removes the container itself, which may be what fails
+	then     string // its status when the command exits 0; "": there is none any more
+	attached bool   // to the container's executor, which runs already
+	rich     bool   // of a container that uses more of config.json
+	ends     bool   // it removes the container itself, which may be what fails
 }
 
 const (
@@ -30,27 +31,27 @@ const (
 )
 
 var commands = []command{
-	{name: "create", line: created},
+	{name: "create", line: created, then: "created"},
 	{name: "run", line: "run --bundle TRUE ID", ends: true},
-	{name: "run --detach", line: running},
-	{name: "start", before: []string{created}, line: "start ID", attached: true},
-	{name: "exec", before: []string{running}, line: "exec ID true"},
-	{name: "exec --detach", before: []string{running}, line: "exec --detach ID /bin/probe pause"},
-	{name: "exec --kill-with-parent", before: []string{running}, line: "exec --kill-with-parent ID true"},
-	{name: "kill", before: []string{running}, line: "kill ID KILL"},
-	{name: "kill --all", before: []string{running}, line: "kill --all ID KILL"},
+	{name: "run --detach", line: running, then: "running"},
+	{name: "start", before: []string{created}, line: "start ID", attached: true, then: "running"},
+	{name: "exec", before: []string{running}, line: "exec ID true", then: "running"},
+	{name: "exec --detach", before: []string{running}, line: "exec --detach ID /bin/probe pause", then: "running"},
+	{name: "exec --kill-with-parent", before: []string{running}, line: "exec --kill-with-parent ID true", then: "running"},
+	{name: "kill", before: []string{running}, line: "kill ID KILL", then: "stopped"},
+	{name: "kill --all", before: []string{running}, line: "kill --all ID KILL", then: "stopped"},
 	{name: "delete", before: []string{created}, line: "delete ID"},
 	{name: "delete --force", before: []string{running}, line: "delete --force ID"},
 	{name: "delete --force, paused", before: []string{running, "pause ID"}, line: "delete --force ID"},
-	{name: "pause", before: []string{running}, line: "pause ID"},
-	{name: "resume", before: []string{running, "pause ID"}, line: "resume ID"},
-	{name: "update", before: []string{running}, line: "update --memory 64M --pids-limit 50 --cpu-share 512 ID"},
-	{name: "create, rich", line: created, rich: true},
+	{name: "pause", before: []string{running}, line: "pause ID", then: "paused"},
+	{name: "resume", before: []string{running, "pause ID"}, line: "resume ID", then: "running"},
+	{name: "update", before: []string{running}, line: "update --memory 64M --pids-limit 50 --cpu-share 512 ID", then: "running"},
+	{name: "create, rich", line: created, rich: true, then: "created"},
 	{name: "run, rich", line: "run --bundle TRUE ID", rich: true, ends: true},
-	{name: "start, rich", before: []string{created}, line: "start ID", attached: true, rich: true},
-	{name: "exec, rich", before: []string{running}, line: "exec ID true", rich: true},
+	{name: "start, rich", before: []string{created}, line: "start ID", attached: true, rich: true, then: "running"},
+	{name: "exec, rich", before: []string{running}, line: "exec ID true", rich: true, then: "running"},
 	{name: "delete --force, rich", before: []string{running}, line: "delete --force ID", rich: true},
-	{name: "pause, rich", before: []string{running}, line: "pause ID", rich: true},
+	{name: "pause, rich", before: []string{running}, line: "pause ID", rich: true, then: "paused"},
 }
 
 // newRichSite has a user namespace, hooks, a filter and, where the

@@ -125,7 +125,19 @@ func (s *site) visit(c *command, p point) {
 			s.fault(p, fmt.Sprintf("exit status %d and %q, but left behind:\n%s", r.status, r.text, strings.Join(left, "\n")))
 		}
 	}
+	if r.status == 0 && p.fault != "STOP" && !s.is(c.then) {
+		s.others++
+		s.fault(p, fmt.Sprintf("exit status 0, but the container is not %q:\n%s", c.then, s.run(nil, "state ID").text))
+	}
 	s.clean(p)
+}
+
+// is reports whether the container gets to a status, in the time a signal takes.
+func (s *site) is(status string) bool {
+	return bundle.Eventually(func() bool {
+		r := s.run(nil, "state ID")
+		return r.status != 0 && status == "" || r.status == 0 && strings.Contains(r.text, `"status": "`+status+`"`)
+	})
 }
 
 // release lets a command go on that waits for an executor which does not: that
