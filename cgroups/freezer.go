@@ -31,8 +31,10 @@ func (c *Cgroup) freezer() (*dir, error) {
 		if d.v2 {
 			file = "cgroup.freeze"
 		}
-		if unix.Faccessat(d.fd, file, unix.F_OK, 0) == nil {
+		if err := unix.Faccessat(d.fd, file, unix.F_OK, 0); err == nil {
 			return d, nil
+		} else if !isGone(err) {
+			return nil, os.NewSyscallError("faccessat "+file, err)
 		}
 	}
 	return nil, errNoFreezer

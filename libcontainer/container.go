@@ -44,7 +44,9 @@ func (r *Runtime) Start(id, notifySocket string) error {
 		return err
 	}
 	defer c.close()
-	switch status := c.status(); {
+	switch status, err := c.status(); {
+	case err != nil:
+		return err
 	case status == statusStopped:
 		return errors.New("cannot start a container that has stopped")
 	case status == statusRunning:
@@ -198,7 +200,9 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	}
 	if sig == syscall.SIGKILL {
 		// A frozen v1 cgroup holds even the killed.
-		if frozen, err := group.Frozen(); err == nil && frozen {
+		if frozen, err := group.Frozen(); err != nil {
+			return err
+		} else if frozen {
 			return group.Thaw()
 		}
 	}
@@ -257,7 +261,14 @@ func (r *Runtime) Delete(id string, force bool) error {
 		}
 		return ErrNotExist
 	}
-	if status := c.status(); !force && status != statusStopped && status != statusCreated {
+	if force {
+		return r.undo(c)
+	}
+	status, err := c.status()
+	if err != nil {
+		return err
+	}
+	if status != statusStopped && status != statusCreated {
 		return errors.New("cannot delete container " + id + " that is not stopped: " + status)
 	}
 	if cgroups.HaveKilled(c.Cgroups) {

@@ -329,7 +329,10 @@ func (c *container) running(pid int) (err error) {
 	if err := writeAt(c.dir, configFile, c.loaded.Raw); err != nil {
 		return err
 	}
-	c.PID, c.BootID = pid, bootID()
+	c.PID = pid
+	if c.BootID, err = bootID(); err != nil {
+		return err
+	}
 	if _, c.StartTime, err = processStat(pid); err != nil {
 		return err
 	}

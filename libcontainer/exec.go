@@ -159,13 +159,13 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	if err := c.awaitMade(); err != nil {
 		return nil, err
 	}
-	switch c.status() {
-	case statusStopped:
+	switch status, err := c.status(); {
+	case err != nil:
+		return nil, err
+	case status == statusStopped:
 		return nil, errors.New("cannot exec in a stopped container")
-	case statusPaused:
-		if !o.IgnorePaused {
-			return nil, errPausedExec
-		}
+	case status == statusPaused && !o.IgnorePaused:
+		return nil, errPausedExec
 	}
 	config, err := c.config()
 	if err != nil {

@@ -145,20 +145,26 @@ func (r *Runtime) undo(c *container) error {
 		paths = c.Cgroups // the journal is damaged
 	}
 	group := cgroups.Open(paths, j.parents...)
+	pidfd, err := c.process()
+	if errors.Is(err, ErrNotRunning) {
+		c.ended(-1, 0, false) // while the cgroup is there
+	} else if err != nil {
+		return err
+	} else {
+		defer unix.Close(pidfd)
+	}
 	if len(paths) > 0 && !vacated(paths) {
 		// The whole cgroup first, and thawed: a frozen process does not die.
 		if err := group.Kill(); err != nil {
 			return err
 		}
 	}
-	if pidfd, err := c.process(); err == nil {
-		err := kill(pidfd)
-		unix.Close(pidfd)
-		if err != nil {
+	if pidfd >= 0 {
+		if err := kill(pidfd); err != nil {
 			return err
 		}
+		c.ended(-1, 0, false)
 	}
-	c.ended(-1, 0, false) // while the cgroup is there
 	if j.unit != nil {
 		if err := j.unit.Stop(); err != nil {
 			return err

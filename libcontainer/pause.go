@@ -71,7 +71,9 @@ func (r *Runtime) Resume(id string) error {
 		return err
 	}
 	defer c.close()
-	if c.status() != statusPaused {
+	if status, err := c.status(); err != nil {
+		return err
+	} else if status != statusPaused {
 		return ErrNotPaused
 	}
 	group := cgroups.Open(c.Cgroups)

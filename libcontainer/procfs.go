@@ -47,9 +47,9 @@ func statFields(pid int) ([]string, error) {
 }
 
 // bootID tells one boot of the host from another.
-func bootID() string {
-	b, _ := readHost("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(b))
+func bootID() (string, error) {
+	b, err := readHost("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b)), err
 }
 
 // readHost reads a small file of the host, without the poller that an os.File

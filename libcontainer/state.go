@@ -213,40 +213,67 @@ func readAt(dir *os.File, name string) ([]byte, error) {
 // process opens the container's first process. It fails with ErrNotRunning when
 // that has ended: the pid may be another's by now, so its start time decides.
 func (c *container) process() (pidfd int, err error) {
-	if !c.made || c.PID == 0 {
+	if !c.made {
 		return -1, ErrNotRunning
 	}
-	pidfd, err = unix.PidfdOpen(c.PID, 0)
-	if err == unix.ESRCH {
-		return -1, ErrNotRunning
-	}
-	if err != nil {
-		return -1, os.NewSyscallError("pidfd_open", err)
-	}
-	state, start, err := processStat(c.PID)
-	if err != nil || c.BootID != bootID() || start != c.StartTime || state == 'Z' || state == 'X' {
+	pidfd, state, err := c.firstProcess()
+	if err == nil && (state == 'Z' || state == 'X') {
 		unix.Close(pidfd)
 		return -1, ErrNotRunning
 	}
-	return pidfd, nil
+	return pidfd, err
+}
+
+// firstProcess is process, also of one that nobody has reaped yet. Another error
+// than ErrNotRunning does not say that it has ended.
+func (c *container) firstProcess() (pidfd int, state byte, err error) {
+	if c.PID == 0 {
+		return -1, 0, ErrNotRunning
+	}
+	if boot, err := bootID(); err != nil {
+		return -1, 0, err
+	} else if boot != c.BootID {
+		return -1, 0, ErrNotRunning
+	}
+	pidfd, err = unix.PidfdOpen(c.PID, 0)
+	if err == unix.ESRCH {
+		return -1, 0, ErrNotRunning
+	}
+	if err != nil {
+		return -1, 0, os.NewSyscallError("pidfd_open", err)
+	}
+	state, start, err := processStat(c.PID)
+	if err == nil && start == c.StartTime {
+		return pidfd, state, nil
+	}
+	unix.Close(pidfd)
+	if err == nil || errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		err = ErrNotRunning
+	}
+	return -1, 0, err
 }
 
 // status is derived, in one place: from the process, the freezer and the gate.
-func (c *container) status() string {
+func (c *container) status() (string, error) {
 	pidfd, err := c.process()
+	if errors.Is(err, ErrNotRunning) {
+		return statusStopped, nil
+	}
 	if err != nil {
-		return statusStopped
+		return "", err
 	}
 	unix.Close(pidfd)
 	group := cgroups.Open(c.Cgroups)
 	defer group.Close()
-	if frozen, err := group.Frozen(); err == nil && frozen {
-		return statusPaused
+	switch frozen, err := group.Frozen(); {
+	case err != nil:
+		return "", err
+	case frozen:
+		return statusPaused, nil
+	case c.waiting():
+		return statusCreated, nil
 	}
-	if c.waiting() {
-		return statusCreated
-	}
-	return statusRunning
+	return statusRunning, nil
 }
 
 // waiting reports whether the executor still holds the gate: the fifo has a
@@ -262,7 +289,11 @@ func (c *container) waiting() bool {
 
 // state is the container for `state` and `list`.
 func (c *container) state() (*State, error) {
-	s := &State{OCIVersion: c.OCIVersion, Annotations: c.Annotations, ID: c.ID, PID: c.PID, Status: c.status(), Bundle: c.Bundle, Rootfs: c.Rootfs, Created: c.Created, Owner: owner(c.UID)}
+	status, err := c.status()
+	if err != nil {
+		return nil, err
+	}
+	s := &State{OCIVersion: c.OCIVersion, Annotations: c.Annotations, ID: c.ID, PID: c.PID, Status: status, Bundle: c.Bundle, Rootfs: c.Rootfs, Created: c.Created, Owner: owner(c.UID)}
 	if s.Status == statusStopped {
 		s.PID = 0
 	}

@@ -151,7 +151,11 @@ func TestAProcessIsTheContainersOnlyWithItsStartTimeAndBoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := record{PID: os.Getpid(), StartTime: start, BootID: bootID()}
+	boot, err := bootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := record{PID: os.Getpid(), StartTime: start, BootID: boot}
 	for name, c := range map[string]*container{
 		"not made":      {record: good},
 		"another start": {made: true, record: record{PID: good.PID, StartTime: start + 1, BootID: good.BootID}},

@@ -82,7 +82,9 @@ func (r *Runtime) Update(id string, change *Change) error {
 		return err
 	}
 	defer c.close()
-	if c.status() == statusStopped {
+	if status, err := c.status(); err != nil {
+		return err
+	} else if status == statusStopped {
 		return ErrNotRunning
 	}
 	config, err := c.config()

@@ -38,7 +38,7 @@ func (r *Runtime) Wait(id string) (*Ended, error) {
 		return nil, err
 	}
 	defer c.close()
-	pidfd, err := c.firstProcess()
+	pidfd, _, err := c.firstProcess()
 	if err != nil && !errors.Is(err, ErrNotRunning) {
 		return nil, err
 	}
@@ -74,25 +74,6 @@ func (r *Runtime) Wait(id string) (*Ended, error) {
 		}
 	}
 	return end, end.keep(file)
-}
-
-// firstProcess is process, also of one that nobody has reaped yet.
-func (c *container) firstProcess() (pidfd int, err error) {
-	if c.PID == 0 || c.BootID != bootID() {
-		return -1, ErrNotRunning
-	}
-	pidfd, err = unix.PidfdOpen(c.PID, 0)
-	if err == unix.ESRCH {
-		return -1, ErrNotRunning
-	}
-	if err != nil {
-		return -1, os.NewSyscallError("pidfd_open", err)
-	}
-	if _, start, err := processStat(c.PID); err != nil || start != c.StartTime {
-		unix.Close(pidfd)
-		return -1, ErrNotRunning
-	}
-	return pidfd, nil
 }
 
 // reaper is a pidfd of the foreground run that will reap the container, and say
