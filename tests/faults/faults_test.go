@@ -21,7 +21,7 @@ const sample = 600
 // The state directory could not be opened, nor the boot id; the lock not be let
 // go; the executor ended between its fork and the record of it, or stopped before
 // there was a state; one freezer was taken for another.
-var found = regexp.MustCompile(`^(create runtime EIO at openat \d+|run --detach runtime E\w+ at flock 2|exec executor \w+ at write 1|create, rich executor STOP at \w+ 1|pause runtime EIO at faccessat \d)$`)
+var found = regexp.MustCompile(`^(create runtime EIO at openat \d+|run --detach runtime E\w+ at flock 2|exec executor \w+ at write 1|create, rich executor STOP at (read|write|clone) 1|pause runtime EIO at faccessat \d)$`)
 
 // visit is a point with its command.
 type visit struct {
@@ -77,13 +77,7 @@ func (s *site) record(c *command) (all []point) {
 			s.t.Fatalf("%s: exit status %d: %s", c.name, r.status, r.text)
 		}
 		s.clean(point{command: c.name, side: side})
-		for _, p := range points(c.name, side, s.in.calls(s.t, file)) {
-			// The keeper is the runtime's, and in no cgroup of the container: until it is
-			// executed, who stops it stops the runtime.
-			if p.fault != "STOP" || c.name != "exec --kill-with-parent" {
-				all = append(all, p)
-			}
-		}
+		all = append(all, points(c.name, side, s.in.calls(s.t, file))...)
 	}
 	return all
 }

@@ -66,7 +66,7 @@ func (in *injector) begin(side string, pid int) []string {
 	return []string{in.path, side}
 }
 
-// calls are the names of those in a recording.
+// calls are the names of those in a recording, with its stars.
 func (in *injector) calls(t *testing.T, file string) (names []string) {
 	t.Helper()
 	f, err := os.Open(file)
@@ -75,11 +75,16 @@ func (in *injector) calls(t *testing.T, file string) (names []string) {
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		number, err := strconv.Atoi(lines.Text())
+		text, forked := strings.CutSuffix(lines.Text(), "*")
+		number, err := strconv.Atoi(text)
 		if err != nil || in.names[number] == "" {
 			t.Fatalf("%q is no system call", lines.Text())
 		}
-		names = append(names, in.names[number])
+		if name := in.names[number]; forked {
+			names = append(names, name+"*")
+		} else {
+			names = append(names, name)
+		}
 	}
 	return names
 }

@@ -6,7 +6,8 @@
  *	inject runtime|executor [-p PID] record FILE COMMAND...
  *	inject runtime|executor [-p PID] CALL K ERRNO FILE COMMAND...
  *
- * record writes the number of every system call to FILE, a line each. Else the
+ * record writes the number of every system call to FILE, a line each, with a star
+ * those that a fork of the runtime makes before its execve. Else the
  * K-th call with the number CALL fails with ERRNO; for 0, the process that is
  * about to make it gets SIGKILL, and for -1 SIGSTOP. Then FILE is made. The exit
  * status is COMMAND's, 128+n for signal n.
@@ -109,10 +110,22 @@ static void set_call(pid_t tid, int number)
 #endif
 }
 
+/* Nobody is any more what it was before it executed a program of the container. */
+static int is_executor(pid_t pid)
+{
+	char path[64], exe[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	exe[n < 0 ? 0 : n] = 0;
+	return strncmp(exe, "/memfd:", 7) == 0;
+}
+
 static void enter(struct thread *t, long number)
 {
 	if (record) {
-		fprintf(record, "%ld\n", number);
+		fprintf(record, "%ld%s\n", number, wanted == EXECUTOR && !is_executor(t->tgid) ? "*" : "");
 		return;
 	}
 	if (number != call || ordinal == 0 || --ordinal > 0)
@@ -139,18 +152,6 @@ static void at_call(struct thread *t)
 		set_result(t->tid, -t->err);
 		t->err = 0;
 	}
-}
-
-/* Nobody is any more what it was before it executed a program of the container. */
-static int is_executor(pid_t pid)
-{
-	char path[64], exe[64];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	n = readlink(path, exe, sizeof(exe) - 1);
-	exe[n < 0 ? 0 : n] = 0;
-	return strncmp(exe, "/memfd:", 7) == 0;
 }
 
 static void stopped(pid_t tid, int status)
