@@ -77,15 +77,12 @@ func faults(side, call string) []string {
 // points are those of a recording, in its order.
 func points(command, side string, calls []string) (all []point) {
 	seen := map[string]int{}
-	for i, call := range calls {
+	for _, call := range calls {
 		call, forking := strings.CutSuffix(call, "*")
 		if seen[call]++; uninteresting[call] {
 			continue
 		}
 		for _, fault := range faults(side, call) {
-			if side == "runtime" && call == "read" && (fault == "EIO" || fault == "ENOMEM") && forked(calls[:i]) {
-				continue
-			}
 			// That would stop the runtime, which waits for the execve. Who is first, the
 			// executor or the keeper, is not the same every time.
 			if fault == "STOP" && (forking || command == "exec --kill-with-parent") {
@@ -95,20 +92,6 @@ func points(command, side string, calls []string) (all []point) {
 		}
 	}
 	return all
-}
-
-// forked reports whether Go's syscall.ForkExec is at it: clone, close, and next a
-// read from the pipe that execve closes. No kernel lets that read fail; ForkExec
-// would wait for the child's end.
-func forked(calls []string) bool {
-	var last []string
-	for _, call := range slices.Backward(calls) {
-		if !uninteresting[call] && len(last) < 3 {
-			last = append(last, call)
-		}
-	}
-	at := slices.IndexFunc(last, func(call string) bool { return call == "clone" || call == "clone3" })
-	return at >= 0 && !slices.Contains(last[:at], "read")
 }
 
 func TestPointsAreCountedByCallAndHaveTheFaultsOfTheCall(t *testing.T) {

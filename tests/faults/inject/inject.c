@@ -122,13 +122,21 @@ static int is_executor(pid_t pid)
 	return strncmp(exe, "/memfd:", 7) == 0;
 }
 
-static void enter(struct thread *t, long number)
+/* Go's syscall.ForkExec is at it: it reads the child's errno from the pipe that
+ * execve closes. No kernel lets that read fail; ForkExec would wait for the
+ * child's end. */
+static int forked(long number, unsigned long long size)
+{
+	return wanted == RUNTIME && number == SYS_read && size == sizeof(long) && error > 0 && error != EINTR;
+}
+
+static void enter(struct thread *t, long number, unsigned long long size)
 {
 	if (record) {
 		fprintf(record, "%ld%s\n", number, wanted == EXECUTOR && !is_executor(t->tgid) ? "*" : "");
 		return;
 	}
-	if (number != call || ordinal == 0 || --ordinal > 0)
+	if (number != call || ordinal == 0 || --ordinal > 0 || forked(number, size))
 		return;
 	close(open(reached, O_CREAT | O_CLOEXEC, 0600));
 	if (error <= 0) {
@@ -147,7 +155,7 @@ static void at_call(struct thread *t)
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof(info), &info) < 0)
 		return;
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY && began)
-		enter(t, (long)info.entry.nr);
+		enter(t, (long)info.entry.nr, info.entry.args[2]);
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT && t->err) {
 		set_result(t->tid, -t->err);
 		t->err = 0;
