@@ -320,9 +320,7 @@ func (m *maker) needed(missing []string, cause error) error {
 
 // undo removes what Apply has made, deepest first. Nothing can be in it yet.
 func (c *Cgroup) undo() {
-	for i := len(c.Created) - 1; i >= 0; i-- {
-		rmdir(c.Created[i])
-	}
+	c.removeAbove()
 	c.Created = nil
 	if c.unit != nil {
 		c.holder.release()

@@ -4,6 +4,7 @@ package cgroups
 
 import (
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,8 +16,12 @@ import (
 // removeLimit is how long Remove waits for killed processes to be gone.
 const removeLimit = 10 * time.Second
 
+// sharedXattr marks a cgroup that Apply made above a container's, and that others
+// used when the container went: the last of them removes it.
+const sharedXattr = "user.corten.shared"
+
 // Remove removes the cgroups, with those the container has made below, and what
-// Apply made above them if nobody else uses it. What is gone already is no
+// Apply made above them, or above others, if nobody uses it. What is gone already is no
 // error; processes that do not end within ten seconds are, by pid and state.
 func (c *Cgroup) Remove() error {
 	deadline := time.Now().Add(removeLimit)
@@ -25,11 +30,27 @@ func (c *Cgroup) Remove() error {
 			return err
 		}
 	}
-	for _, path := range slices.Backward(c.Created) {
-		rmdir(path) // busy: of others by now
-	}
+	c.removeAbove()
 	c.Close()
 	return nil
+}
+
+// removeAbove removes what Apply made, deepest first, and what others made above
+// the cgroups, if nobody uses it.
+func (c *Cgroup) removeAbove() {
+	for _, dir := range slices.Backward(c.Created) {
+		if rmdir(dir) == unix.EBUSY && unix.Setxattr(dir, sharedXattr, nil, 0) == nil {
+			rmdir(dir) // who used it may have gone before there was a mark to see
+		}
+	}
+	for _, dir := range c.Paths {
+		for {
+			dir = path.Dir(dir)
+			if _, err := unix.Getxattr(dir, sharedXattr, nil); err != nil || rmdir(dir) != nil {
+				break
+			}
+		}
+	}
 }
 
 func (c *Cgroup) remove(i int, deadline time.Time) error {

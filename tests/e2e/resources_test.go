@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -212,6 +213,66 @@ func removeEmpty(id string) {
 		os.Remove(filepath.Join(dir, "deep"))
 		os.Remove(dir)
 	}
+}
+
+// A cgroup that corten made above several containers goes with the last of them,
+// whichever that is; one that others made stays.
+func TestACgroupAboveSeveralContainersGoesWithTheLast(t *testing.T) {
+	bundle.NeedCorten(t) // runc leaves it
+	for _, view := range bundle.Views() {
+		t.Run(view.String(), func(t *testing.T) {
+			pod := make([]*bundle.Bundle, 3)
+			for i := range pod {
+				pod[i] = bundle.New(t)
+				pod[i].View = view
+			}
+			kept := "/" + pod[0].ID + "-kept"
+			made := kept + "/made/deep"
+			for _, dir := range hierarchies() {
+				if err := os.Mkdir(dir+kept, 0o755); err == nil {
+					t.Cleanup(func() { os.Remove(dir + kept) })
+				}
+			}
+			for i, b := range pod {
+				spec := bundle.Base()
+				spec.Process.Args = []string{"probe", "pause"}
+				spec.Linux.CgroupsPath = made + "/" + strconv.Itoa(i)
+				b.Write(spec)
+				b.Detach()
+			}
+			for _, i := range []int{0, 2, 1} {
+				if len(existing(made)) == 0 {
+					t.Errorf("there is no %s any more", made)
+				}
+				pod[i].Corten("delete", "--force", pod[i].ID).OK(pod[i])
+			}
+			if left := existing(kept + "/made"); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+			if len(existing(kept)) == 0 {
+				t.Errorf("%s is gone", kept)
+			}
+		})
+	}
+}
+
+// hierarchies are where the host's cgroups are mounted.
+func hierarchies() []string {
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		return []string{"/sys/fs/cgroup"}
+	}
+	dirs, _ := filepath.Glob("/sys/fs/cgroup/*")
+	return dirs
+}
+
+// existing are the directories of a cgroup.
+func existing(cgroup string) (dirs []string) {
+	for _, dir := range hierarchies() {
+		if _, err := os.Stat(dir + cgroup); err == nil {
+			dirs = append(dirs, dir+cgroup)
+		}
+	}
+	return dirs
 }
 
 func TestAContainerWithAOneMegabyteLimitStarts(t *testing.T) {
