@@ -7,6 +7,8 @@
 #   make test-engines  those with podman, buildah, containerd, CRI and Docker
 #   make test-faults  every command broken at every system call (half an hour)
 #   make test-faults FAULTS=peers  what a kill at every call leaves of corten, runc and crun
+#   make test-races ROUNDS=5  commands beside each other, at length
+#   make test-cve RACES=1000  the published escapes; so many starts in each race
 #   make fuzz TIME=30  seconds for each fuzz target; what they are: tests/fuzz
 #   make lint      staticcheck, and clang's analyzer on the executor
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
@@ -59,6 +61,14 @@ test-faults: corten
 	@./build-deps.sh test
 	@tests/faults/run $(or $(FAULTS),all)
 
+test-races: corten
+	@./build-deps.sh test
+	@tests/races $(ROUNDS)
+
+test-cve: corten
+	@./build-deps.sh test
+	@CORTEN_RACES=$(or $(RACES),1000) tests/verdicts $(GO) test -tags $(TAGS) -count=1 -timeout 12h -v ./tests/cve
+
 fuzz: parts
 	@./build-deps.sh test
 	@TIME=$(TIME) tests/fuzz $(FUZZ)
@@ -91,4 +101,4 @@ clean:
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
 	@$(MAKE) --no-print-directory -C cgroups/scope clean
 
-.PHONY: all corten parts deps demo test test-vm test-engines test-faults fuzz lint mutate bench install clean
+.PHONY: all corten parts deps demo test test-vm test-engines test-faults test-races test-cve fuzz lint mutate bench install clean

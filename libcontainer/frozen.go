@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -91,28 +92,32 @@ func (s *spawn) guard() (finish func() error) {
 	if runtime.GOMAXPROCS(0) < 2 {
 		runtime.GOMAXPROCS(2) // the thread in clone keeps its own
 	}
-	done, result := make(chan struct{}), make(chan error, 1)
-	timer := time.AfterFunc(patience, func() {
-		for {
+	var mu sync.Mutex
+	var result error
+	over := false
+	go func() {
+		for result == nil {
+			// No timer of Go's: for one, its runtime opens three descriptors, and ends the
+			// program if it cannot.
+			sleep := unix.NsecToTimespec(patience.Nanoseconds())
+			_ = unix.Nanosleep(&sleep, nil)
+			mu.Lock()
+			if over {
+				mu.Unlock()
+				return
+			}
 			if err := s.checkFrozen(); err != nil && !s.ignorePaused {
 				s.killChild()
-				result <- err
-				return
+				result = err
 			}
-			select {
-			case <-done:
-				result <- nil
-				return
-			case <-time.After(patience):
-			}
+			mu.Unlock()
 		}
-	})
+	}()
 	return func() error {
-		close(done)
-		if timer.Stop() {
-			return nil
-		}
-		return <-result
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+		return result
 	}
 }
 

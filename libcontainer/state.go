@@ -253,6 +253,10 @@ func (c *container) firstProcess() (pidfd int, state byte, err error) {
 	return -1, 0, err
 }
 
+// pfExiting is PF_EXITING of linux/sched.h: exit_signals sets it before
+// exit_files closes the descriptors.
+const pfExiting = 0x4
+
 // status is derived, in one place: from the process, the freezer and the gate.
 func (c *container) status() (string, error) {
 	pidfd, err := c.process()
@@ -272,8 +276,24 @@ func (c *container) status() (string, error) {
 		return statusPaused, nil
 	case c.waiting():
 		return statusCreated, nil
+	case c.ending():
+		return statusStopped, nil
 	}
 	return statusRunning, nil
+}
+
+// ending reports whether the first process ends before it was let through the
+// gate: it has no descriptors any more, and is not a zombie yet.
+func (c *container) ending() bool {
+	if unix.Faccessat(int(c.dir.Fd()), fifoFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		return false
+	}
+	fields, err := statFields(c.PID)
+	if err != nil {
+		return false
+	}
+	flags, err := strconv.ParseUint(fields[6], 10, 64)
+	return err == nil && flags&pfExiting != 0
 }
 
 // waiting reports whether the executor still holds the gate: the fifo has a
