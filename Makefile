@@ -13,6 +13,7 @@
 #   make lint      staticcheck, and clang's analyzer on the executor
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin
+#   make dist      what a release consists of, in build/dist
 #   make install   PREFIX=/usr/local DESTDIR=
 #
 # What is missing of Debian's packages, build-deps.sh installs.
@@ -31,7 +32,12 @@ all: corten
 
 # Always through the Go tool: it knows better than make what has changed.
 corten: parts
-	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $@ .
+	@$(MAKE) --no-print-directory binary OUT=$@
+
+# OUT, of the parts that are there; for another ARCH, `make dist` builds them.
+OUT ?= corten
+binary:
+	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build $(FLAGS) -o $(OUT) .
 
 parts: deps
 	@$(MAKE) --no-print-directory -s -C nsenter/executor ../executor_$(ARCH).elf
@@ -95,10 +101,15 @@ install: corten
 	install -D -m 0644 docs/completions/_corten $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_corten
 	install -D -m 0644 docs/completions/corten.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/corten.fish
 
+# Binaries for both architectures, manual, completions, contents, checksums.
+dist: deps
+	@./build-deps.sh dist
+	@release/dist
+
 clean:
 	rm -rf corten build
 	@$(MAKE) --no-print-directory -C nsenter/executor clean
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
 	@$(MAKE) --no-print-directory -C cgroups/scope clean
 
-.PHONY: all corten parts deps demo test test-vm test-engines test-faults test-races test-cve fuzz lint mutate bench install clean
+.PHONY: all corten binary dist parts deps demo test test-vm test-engines test-faults test-races test-cve fuzz lint mutate bench install clean

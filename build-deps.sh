@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# build-deps.sh build|demo|test|engines|bench|vm: installs the Debian packages that this
+# build-deps.sh build|demo|test|engines|bench|vm|dist: installs the Debian packages that this
 # needs and that are missing. When nothing is, it takes milliseconds.
 set -eu
 
@@ -68,6 +68,11 @@ machines() {
 	want /sbin/mke2fs e2fsprogs
 }
 
+foreign() {
+	want /usr/bin/aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+	want /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
+}
+
 case ${1:-build} in
 build) build ;;
 demo) demo ;;
@@ -75,7 +80,8 @@ test) build && checks ;;
 bench) demo && peers ;;
 engines) build && engines ;;
 vm) build && machines ;;
-*) echo "usage: $0 build|demo|test|engines|bench|vm" >&2 && exit 2 ;;
+dist) build && foreign ;;
+*) echo "usage: $0 build|demo|test|engines|bench|vm|dist" >&2 && exit 2 ;;
 esac
 
 [ -n "$missing" ] || exit 0
