@@ -33,7 +33,7 @@ func overview() string {
 		cells = append(cells, pad("  "+known.name, 13)+known.define().Usage)
 	}
 	var b strings.Builder
-	b.WriteString("usage: corten [OPTION...] COMMAND [OPTION...] [ID] [ARGUMENT...]\n\n")
+	b.WriteString("usage: corten [OPTION...] COMMAND [OPTION...] [ID] [ARGUMENT...]\n")
 	rows := (len(cells) + 1) / 2
 	for i, left := range cells[:rows] {
 		if rows+i < len(cells) {

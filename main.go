@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -183,6 +185,9 @@ func configure(c *cli.Context, log *logger) error {
 		return errors.New("--root / is not a directory of containers")
 	}
 	runtimeLog = log.warn
+	if err := setTimeout(c); err != nil {
+		return err
+	}
 	name := c.String("trace")
 	if name == "" {
 		name = os.Getenv("CORTEN_TRACE")
@@ -194,6 +199,26 @@ func configure(c *cli.Context, log *logger) error {
 	}
 	return nil
 }
+
+// setTimeout takes --timeout, or $CORTEN_TIMEOUT.
+func setTimeout(c *cli.Context) error {
+	seconds := c.Int("timeout")
+	if text := os.Getenv("CORTEN_TIMEOUT"); text != "" && !c.IsSet("timeout") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return errors.New("CORTEN_TIMEOUT takes seconds, not " + quote(text))
+		}
+		seconds = n
+	}
+	if seconds < 1 && c.IsSet("timeout") {
+		return errors.New("--timeout takes at least 1 second")
+	}
+	runtimeTimeout = time.Duration(seconds) * time.Second
+	return nil
+}
+
+// runtimeTimeout is how long a start may stand still; 0: as long as usual.
+var runtimeTimeout time.Duration
 
 // runtimeLog takes the warnings of the commands.
 var runtimeLog func(format string, args ...any)
@@ -211,6 +236,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "cgroupsPath is slice:prefix:id of systemd"},
 		&cli.StringFlag{Name: "cgroup-manager", Usage: "the `MANAGER` is cgroupfs, systemd or disabled"},
 		&cli.StringFlag{Name: "trace", Usage: "append to `FILE` where the time went (CORTEN_TRACE)"},
+		&cli.IntFlag{Name: "timeout", Usage: "wait `SECONDS` for a silent file system (CORTEN_TIMEOUT; 120)"},
 		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "whether limits may be left out: `true|false|auto`"},
 		&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"},
 	}
@@ -235,7 +261,7 @@ func idleRuntime(c *cli.Context) *libcontainer.Runtime {
 	}
 	manager := c.String("cgroup-manager")
 	return &libcontainer.Runtime{Trace: runtimeTrace, Root: root, SystemdCgroup: manager == "systemd" || manager == "" && c.Bool("systemd-cgroup"),
-		NoCgroups: manager == "disabled", Rootless: c.String("rootless"), Log: runtimeLog}
+		NoCgroups: manager == "disabled", Rootless: c.String("rootless"), Timeout: runtimeTimeout, Log: runtimeLog}
 }
 
 // defaultRoot is /run/corten for root, else $XDG_RUNTIME_DIR/corten; runc's or

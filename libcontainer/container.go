@@ -23,8 +23,9 @@ import (
 type Runtime struct {
 	Root          string // directory of all containers' state
 	SystemdCgroup bool
-	NoCgroups     bool   // containers stay in the caller's cgroup
-	Rootless      string // "true", "false" or "auto"
+	NoCgroups     bool          // containers stay in the caller's cgroup
+	Rootless      string        // "true", "false" or "auto"
+	Timeout       time.Duration // how long a step of a start may stand still; 0: two minutes
 	Log           func(format string, args ...any)
 	Trace         *Trace // nil: none
 }

@@ -86,7 +86,7 @@ func (r *Runtime) compile(o *CreateOptions, config *Config) (*Compiled, error) {
 			return nil, err
 		}
 	}
-	if err := checkRoot(config.Root.Path, o); err != nil {
+	if err := r.checkRoot(config.Root.Path, o); err != nil {
 		return nil, err
 	}
 	if err := checkHooks(config.Spec); err != nil {
@@ -132,13 +132,16 @@ func (r *Runtime) filterCache(o *CreateOptions) string {
 }
 
 // checkRoot wants a directory where the root is (runtime-spec, "Root").
-func checkRoot(root string, o *CreateOptions) error {
+func (r *Runtime) checkRoot(root string, o *CreateOptions) error {
 	var st unix.Stat_t
+	var err error
 	if o.explain && !o.dry {
 		return nil
 	}
 	root = rootPath(root, o.Bundle)
-	err := unix.Stat(root, &st)
+	if late := r.patiently(nil, root, false, func() { err = unix.Stat(root, &st) }); late != nil {
+		return &plan.Error{At: plan.At("/root/path"), Op: "stat " + strconv.Quote(root), Err: late}
+	}
 	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		err = unix.ENOTDIR
 	}

@@ -26,11 +26,12 @@ import (
 const patience = 200 * time.Millisecond
 
 // await waits until fd can be read, a signal ends the start, or the executor
-// turns out to be frozen.
+// turns out to be frozen or stuck.
 func (s *spawn) await(fd int) error {
+	var still silence
 	for {
 		limit := int(patience.Milliseconds())
-		if s.group == nil || s.ignorePaused {
+		if s.ignorePaused {
 			limit = -1
 		}
 		fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: -1}}
@@ -46,9 +47,9 @@ func (s *spawn) await(fd int) error {
 		case fds[0].Revents != 0:
 			return nil
 		case n == 0:
-			err = s.checkFrozen()
+			err = s.checkStill(&still)
 		default:
-			err = s.interrupted()
+			err = interrupted(s.catcher)
 		}
 		if err != nil {
 			return err
@@ -57,8 +58,8 @@ func (s *spawn) await(fd int) error {
 }
 
 // interrupted says which caught signal ends the start, if one does.
-func (s *spawn) interrupted() error {
-	if sig, ends := s.catcher.Ending(); ends {
+func interrupted(catcher *signals.Catcher) error {
+	if sig, ends := catcher.Ending(); ends {
 		return errors.New("ended by signal " + signals.Name(sig) + " before the program ran")
 	}
 	return nil
@@ -170,7 +171,7 @@ func (s *spawn) awaitResume() error {
 		if n, err := unix.Poll(fds[:], 20); err != nil && err != unix.EINTR {
 			return os.NewSyscallError("poll", err)
 		} else if n > 0 {
-			if err := s.interrupted(); err != nil {
+			if err := interrupted(s.catcher); err != nil {
 				return err
 			}
 		}

@@ -87,9 +87,9 @@ func (s *spawn) input(in *plan.Input) (int, error) {
 		if in.NoFollow {
 			flags |= unix.AT_SYMLINK_NOFOLLOW
 		}
-		fd, err := unix.OpenTree(unix.AT_FDCWD, in.Path, flags)
+		fd, err := s.openTree(in.Path, flags)
 		if err == unix.ENOENT && in.Or != "" {
-			fd, err = unix.OpenTree(unix.AT_FDCWD, in.Or, flags)
+			fd, err = s.openTree(in.Or, flags)
 		}
 		return fd, err
 	case plan.KindNamespace:
@@ -351,6 +351,9 @@ func (s *spawn) failed(err error) error {
 	}
 	for {
 		r, nextErr := s.executor.Next()
+		if errors.Is(nextErr, io.EOF) {
+			return s.died(nextErr)
+		}
 		if nextErr != nil {
 			return err
 		}

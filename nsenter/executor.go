@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -142,11 +145,31 @@ func (e *Executor) Adopt(r Record) error {
 	return err
 }
 
+// Step is the index of the step that the executor is at, as it shows it.
+func (e *Executor) Step() (int, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(e.PID) + "/cmdline")
+	if err != nil {
+		return 0, err
+	}
+	_, shown, _ := strings.Cut(strings.TrimRight(string(text), "\x00"), "\x00")
+	return strconv.Atoi(strings.TrimLeft(shown, " "))
+}
+
 // Abort kills the executor, or what it has become, reaps it and closes its
-// descriptors.
+// descriptors. One that does not end within ten seconds is left to init: a file
+// system keeps it, and who removes its cgroups will find it.
 func (e *Executor) Abort() {
 	_ = unix.PidfdSendSignal(e.Pidfd, unix.SIGKILL, nil, 0)
-	_, _ = wait(e.PID)
+	for fds := []unix.PollFd{{Fd: int32(e.Pidfd), Events: unix.POLLIN}}; ; {
+		n, err := unix.Poll(fds, 10_000)
+		if err == unix.EINTR {
+			continue
+		}
+		if n > 0 {
+			_, _ = wait(e.PID)
+		}
+		break
+	}
 	e.Close()
 }
 

@@ -7,6 +7,7 @@ package nsenter
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,9 +22,10 @@ type Options struct {
 	CgroupFD   int     // O_PATH descriptor of a cgroup v2 directory to start in; -1: the caller's own
 }
 
-// Descriptors the executor is started with, as in executor/plan.h.
+// What the executor is started with, as in executor/plan.h.
 const (
 	inputsFD = 6
+	progress = 10
 )
 
 // Start clones the executor into new namespaces and its cgroup and returns when
@@ -75,7 +77,7 @@ func fork(o Options, status, steps, program int) (*Executor, error) {
 	if o.CgroupFD >= 0 {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, o.CgroupFD
 	}
-	pid, err := syscall.ForkExec("/proc/self/fd/5", []string{"corten"}, attr)
+	pid, err := syscall.ForkExec("/proc/self/fd/5", []string{"corten", strings.Repeat(" ", progress)}, attr)
 	if err != nil {
 		return nil, fmt.Errorf("clone of the executor: %w", err)
 	}

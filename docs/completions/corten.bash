@@ -6,7 +6,7 @@ _corten() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--root) root=(--root "${COMP_WORDS[++i]}") ;;
-		--log | --log-format | --log-level | --cgroup-manager | --trace | --rootless) ((i++)) ;;
+		--log | --log-format | --log-level | --cgroup-manager | --trace | --timeout | --rootless) ((i++)) ;;
 		-*) ;;
 		*)
 			verb=${COMP_WORDS[i]}
@@ -53,7 +53,7 @@ _corten() {
 	update:--cpu-idle) mapfile -t COMPREPLY < <(compgen -W "0 1" -- "$word") && return ;;
 	esac
 	case $verb in
-	"") words="check create delete events exec features kill list pause plan ps resume run spec start state update wait --root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --trace --rootless --version --help" ;;
+	"") words="check create delete events exec features kill list pause plan ps resume run spec start state update wait --root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --trace --timeout --rootless --version --help" ;;
 	check) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --json --help" ;;
 	create) words="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
 	delete) words="--force --regex --help" ;;

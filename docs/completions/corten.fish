@@ -11,6 +11,7 @@ complete -c corten -n __fish_use_subcommand -l debug -d 'log warnings at once, e
 complete -c corten -n __fish_use_subcommand -l systemd-cgroup -d 'cgroupsPath is slice:prefix:id of systemd'
 complete -c corten -n __fish_use_subcommand -l cgroup-manager -x -d 'the MANAGER is cgroupfs, systemd or disabled'
 complete -c corten -n __fish_use_subcommand -l trace -r -F -d 'append to FILE where the time went (CORTEN_TRACE)'
+complete -c corten -n __fish_use_subcommand -l timeout -x -d 'wait SECONDS for a silent file system (CORTEN_TIMEOUT; 120)'
 complete -c corten -n __fish_use_subcommand -l rootless -x -a 'true false auto' -d 'whether limits may be left out'
 complete -c corten -n __fish_use_subcommand -s v -l version -d 'print the version'
 complete -c corten -n __fish_use_subcommand -a check -d 'list what create refuses'

@@ -27,6 +27,7 @@ struct exec {
 	struct record head; /* and text behind it: a record as it is sent */
 	char text[RECORD_TEXT]; /* of the failing step */
 	uint32_t used; /* slots from here on are empty */
+	char *progress;
 	int slots[PLAN_SLOTS]; /* descriptor + 1; 0: empty */
 	char path[EXEC_PATH]; /* of target, rewritten as its links are followed */
 	char link[EXEC_PATH]; /* one of them */
@@ -66,7 +67,7 @@ extern const struct op_row op_table[OPS];
 int plan_read(void *plan, size_t size);
 
 /* plan_run.c */
-_Noreturn void execute(void);
+_Noreturn void execute(char *progress); /* PROGRESS spaces of its arguments, or NULL */
 void plan_run(void); /* returns after the last step, if none was execve */
 _Noreturn void quit(int status);
 void send_record(uint32_t kind, int err); /* with the step's number and exec.text */

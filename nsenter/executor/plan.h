@@ -30,6 +30,7 @@
 #define FD_STATUS   3 /* SOCK_SEQPACKET to the runtime */
 #define FD_PLAN     4 /* sealed memfd */
 #define FD_EXECUTOR 5 /* sealed memfd, the program itself */
+#define PROGRESS    10 /* length of argv[1], where the number of the step appears */
 #define FD_INPUTS   6 /* input i is descriptor FD_INPUTS + i and fills slot i */
 
 /* Slots with a meaning of their own; all others are below PLAN_SLOTS. */

@@ -152,6 +152,16 @@ static void stamp(const struct plan_step *s)
 		exec.stamps = NULL;
 }
 
+/* For all to see in /proc/PID/cmdline: a step that does not end has its number there. */
+static void show(uint32_t step)
+{
+	int at = PROGRESS;
+
+	do
+		exec.progress[--at] = (char)('0' + step % 10);
+	while ((step /= 10) > 0 && at > 0);
+}
+
 void plan_run(void)
 {
 	const struct plan_step *steps = (const struct plan_step *)(exec.plan + 1);
@@ -163,6 +173,8 @@ void plan_run(void)
 		if (!due(s))
 			continue;
 		exec.text_len = 0;
+		if (exec.progress)
+			show(exec.step);
 		stamp(s);
 		r = perform(s);
 		exec.tolerated = r < 0 && tolerates(s, -r) ? -r : 0;
@@ -224,9 +236,11 @@ static int adopt(void)
 	return r;
 }
 
-_Noreturn void execute(void)
+_Noreturn void execute(char *progress)
 {
 	int r;
+
+	exec.progress = progress;
 
 	SYS(prctl, PR_SET_NAME, "corten", 0, 0, 0);
 	exec.status = FD_STATUS;

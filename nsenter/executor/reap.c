@@ -44,6 +44,8 @@ static void shed(void)
 	uint64_t none[4] = {0};
 
 	SYS(prctl, PR_SET_NAME, "corten-init", 0, 0, 0);
+	for (int i = 0; exec.progress && i < PROGRESS; i++)
+		exec.progress[i] = 0;
 	/* An ignored SIGCHLD would lose the status. */
 	SYS(rt_sigaction, SIGCHLD, none, NULL, sizeof(*none));
 	/* The payload's next record fails if the runtime ends before execve; after it, the runtime may end. */

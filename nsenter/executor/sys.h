@@ -65,8 +65,9 @@ static inline long sys(long n, long a, long b, long c, long d, long e, long f)
 	return n;
 }
 
+/* The function gets argv[1]. */
 #define SYS_START(function) \
-	__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall " #function "\n\thlt\n")
+	__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov 16(%rsp), %rdi\n\tand $-16, %rsp\n\tcall " #function "\n\thlt\n")
 
 #elif defined(__aarch64__)
 
@@ -88,7 +89,7 @@ static inline long sys(long n, long a, long b, long c, long d, long e, long f)
 }
 
 #define SYS_START(function) \
-	__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tbl " #function "\n\tbrk #1\n")
+	__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tldr x0, [sp, #16]\n\tbl " #function "\n\tbrk #1\n")
 
 #else
 #error "the executor runs on amd64 and arm64"

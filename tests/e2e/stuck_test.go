@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"corten/tests/bundle"
 )
@@ -137,4 +139,63 @@ func TestExecWaitsUntilTheContainerIsMade(t *testing.T) {
 	if out := exec.Wait().OK(b).Stdout; out != "ok\n" {
 		t.Errorf("exec printed %q", out)
 	}
+}
+
+// silentDisk is a file system of FUSE whose server reads no request.
+func silentDisk(t *testing.T) string {
+	t.Helper()
+	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skip("the kernel has no FUSE: ", err)
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("silent", dir, "fuse.silent", 0, fmt.Sprintf("fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other", fd)); err != nil {
+		t.Fatal("mount fuse: ", err)
+	}
+	t.Cleanup(func() {
+		unix.Unmount(dir, unix.MNT_DETACH)
+		unix.Close(fd) // who still waits gets an error
+	})
+	return dir
+}
+
+func TestAFileSystemThatDoesNotAnswerIsNamed(t *testing.T) {
+	bundle.NeedCorten(t) // others wait for ever
+	disk := silentDisk(t)
+	bind := bundle.Mount("/mnt", "bind", disk+"/volume", "rbind")
+	for _, c := range []struct {
+		name, where string
+		edit        bundle.Edit
+		option      bool
+	}{
+		{"a bind's source", "/source: open_tree ", bind, true},
+		{"by the environment", "/source: open_tree ", bind, false},
+		{"an overlay's layer", "/options", bundle.Mount("/mnt", "overlay", "overlay", "lowerdir="+disk+"/a:"+disk+"/b"), true},
+		{"the root", "config.json#/root/path: stat ", func(s *specs.Spec) { s.Root.Path = disk + "/rootfs" }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := bundle.New(t, bundle.Args("true"), c.edit)
+			words, o := []string{"run", "--bundle", b.Dir, b.ID}, bundle.Options{}
+			if c.option {
+				words = append([]string{"--timeout", "1"}, words...)
+			} else {
+				o.Env = []string{"CORTEN_TIMEOUT=1"}
+			}
+			r := b.CortenWith(o, words...)
+			refused(t, r, c.where)
+			refused(t, r, "no end after 1s: the file system at "+disk+" (fuse.silent) does not answer")
+			if left := b.Leaks(); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+// A hook without a timeout may take longer than a file system.
+func TestAHookMayStandStill(t *testing.T) {
+	bundle.NeedCorten(t)
+	b := bundle.New(t, bundle.Args("true"), func(s *specs.Spec) {
+		s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/sleep", Args: []string{"sleep", "3"}}}}
+	})
+	b.Corten("--timeout", "1", "run", "--bundle", b.Dir, b.ID).OK(b)
 }
