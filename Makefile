@@ -10,6 +10,7 @@
 #   make test-races ROUNDS=5  commands beside each other, at length
 #   make test-cve RACES=1000  the published escapes; so many starts in each race
 #   make fuzz TIME=30  seconds for each fuzz target; what they are: tests/fuzz
+#   make cover     which lines of the executor the tests run
 #   make lint      staticcheck, and clang's analyzer on the executor
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin
@@ -75,6 +76,10 @@ test-cve: corten
 	@./build-deps.sh test
 	@CORTEN_RACES=$(or $(RACES),1000) tests/verdicts $(GO) test -tags $(TAGS) -count=1 -timeout 12h -v ./tests/cve
 
+cover: parts
+	@./build-deps.sh test
+	@tests/cover/run
+
 fuzz: parts
 	@./build-deps.sh test
 	@TIME=$(TIME) tests/fuzz $(FUZZ)
@@ -112,4 +117,4 @@ clean:
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
 	@$(MAKE) --no-print-directory -C cgroups/scope clean
 
-.PHONY: all corten binary dist parts deps demo test test-vm test-engines test-faults test-races test-cve fuzz lint mutate bench install clean
+.PHONY: all corten binary dist parts deps demo test test-vm test-engines test-faults test-races test-cve cover fuzz lint mutate bench install clean

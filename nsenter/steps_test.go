@@ -4,9 +4,11 @@ package nsenter
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -212,6 +214,22 @@ func TestCheckCapsRefuses(t *testing.T) {
 	s.end()
 }
 
+// Their lengths are no multiple of a group id, of an instruction.
+func TestBlobsOfNoWholeElementsAreRefused(t *testing.T) {
+	for name, add := range map[string]func(*plan.Builder){
+		"setgroups": func(b *plan.Builder) { b.Setgroups(at, make([]byte, 5)) },
+		"seccomp":   func(b *plan.Builder) { b.Seccomp(at, 0, make([]byte, 12)) },
+	} {
+		b := plan.NewBuilder()
+		add(b)
+		s := start(t, b, 0)
+		if r := s.next(RecordFail); r.Err != syscall.EINVAL || r.Step != 0 {
+			t.Errorf("%s: record %+v, want EINVAL", name, r)
+		}
+		s.end()
+	}
+}
+
 func TestSendFD(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -255,26 +273,75 @@ func TestDescriptors(t *testing.T) {
 	defer unix.Close(null)
 	b := plan.NewBuilder()
 	in := b.Input(plan.Input{At: at, Kind: plan.KindInherited})
+	dir := b.Input(plan.Input{At: at, Kind: plan.KindInherited})
 	b.Dup3(at, in, 3)
 	b.Dup3(at, in, 4)
-	shell(b, busybox(t), "cd /proc/self/fd; readlink 3; readlink 4; readlink 5 || readlink 6 || readlink 77 || echo none")
-	s := start(t, b, 0, null)
+	b.Dup3(at, in, inputsFD)   // which it has
+	b.Dup3(at, in, inputsFD+1) // which is the other's
+	b.Dup3(at, dir, 10)
+	shell(b, busybox(t), "cd /proc/self/fd; readlink 3; readlink 4; readlink 6; readlink 7; readlink 10; readlink 5 || readlink 77 || echo none")
+	s := start(t, b, 0, null, leak)
 	s.next(RecordExec)
 	s.eof()
 	status, out := s.end(), s.output()
-	if status != 0 || out != "/dev/null\n/dev/null\nnone\n" {
+	if status != 0 || out != strings.Repeat("/dev/null\n", 4)+"/\nnone\n" {
 		t.Errorf("status %d, output %q", status, out)
 	}
 }
 
+// A plan of one step that would run a program is changed at one place, and
+// nothing of it is believed.
 func TestMalformedPlan(t *testing.T) {
-	needRoot(t)
-	s := startBytes(t, bytes.Repeat([]byte{7}, 100), 0)
-	if r := s.next(RecordFail); r.Err != syscall.EINVAL || r.Step != -1 {
-		t.Errorf("record %+v", r)
+	const step, path, argv, state, beyond = 32, 32 + 16, 32 + 24, 32 + 40, 32 + 56
+	var b plan.Builder
+	b.Run(plan.At("/x"), "/bin/true", []string{"true", "x"}, nil, []byte("{}"), 0)
+	good, err := b.Encode()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if status := s.end(); status != 1 {
-		t.Errorf("status %d, want 1", status)
+	at := func(offset uint64) uint64 { return binary.LittleEndian.Uint64(good[offset:]) }
+	set := func(size int, offset, value uint64) func([]byte) []byte {
+		return func(text []byte) []byte {
+			copy(text[offset:], binary.LittleEndian.AppendUint64(nil, value)[:size])
+			return text
+		}
+	}
+	const one = 1 << 32 // in the length of a reference
+	for name, change := range map[string]func([]byte) []byte{
+		"noise":                      func([]byte) []byte { return bytes.Repeat([]byte{7}, 100) },
+		"no whole header":            func(text []byte) []byte { return text[:16] },
+		"other magic":                set(4, 0, 0),
+		"other size":                 set(4, 4, uint64(len(good))+1),
+		"other vocabulary":           set(8, 8, 0),
+		"too many steps":             set(4, 16, 1<<31),
+		"more steps than room":       set(4, 16, 200),
+		"pointers behind the end":    set(4, 24, uint64(len(good))+1),
+		"stamps of another kind":     set(4, 28, 2),
+		"unknown op":                 set(2, step, 0xffff),
+		"unknown flag":               set(2, step+2, 0x8000),
+		"when of no slot":            set(2, step+4, 0xfff0),
+		"a reserved member":          set(2, step+6, 1),
+		"unknown errno tolerated":    set(4, step+8, 1<<31),
+		"string without its end":     set(8, path, at(path)-one),
+		"string with two ends":       set(8, path, at(path)+one),
+		"string behind the end":      set(8, path, at(path)+1<<30),
+		"string as long as all":      set(8, path, at(path)|0xffffffff<<32),
+		"vector at an odd place":     set(8, argv, at(argv)+1),
+		"vector without its end":     set(8, argv, at(argv)-one),
+		"vector longer than all":     set(8, argv, at(argv)|0xffffffff<<32),
+		"vector with another string": set(8, at(argv)&0xffffffff, at(argv)),
+		"blob at an odd place":       set(8, state, at(state)+1),
+		"blob with a length outside": set(8, state, at(state)+one),
+		"blob longer than a number":  set(8, at(state), 1<<64-1),
+		"an argument too many":       set(8, beyond, 1),
+	} {
+		s := startBytes(t, change(bytes.Clone(good)), 0)
+		if r := s.next(RecordFail); r.Err != syscall.EINVAL || r.Step != -1 {
+			t.Errorf("%s: record %+v", name, r)
+		}
+		if status := s.end(); status != 1 {
+			t.Errorf("%s: status %d, want 1", name, status)
+		}
 	}
 }
 
