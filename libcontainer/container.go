@@ -286,6 +286,7 @@ func (r *Runtime) end(id string) {
 		return
 	}
 	defer c.close()
+	c.endStoppedHolder()
 	if err == nil && !c.made { // a create waits for an executor that does not go on
 		if j, err := c.journaled(); err == nil {
 			_ = cgroups.Open(j.cgroups).Kill()

@@ -205,7 +205,7 @@ func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*
 		return nil, &os.PathError{Op: "openat", Path: path.Join(r.Root, o.ID), Err: err}
 	}
 	c := &container{id: o.ID, dir: os.NewFile(uintptr(fd), path.Join(r.Root, o.ID)), loaded: config}
-	if err := flock(c.dir); err != nil {
+	if err := flock(c.dir, r.timeout()); err != nil {
 		return c, err
 	}
 	c.record = newRecord(o, config)

@@ -200,7 +200,7 @@ func vacated(paths []string) bool {
 
 // remove is undo for who holds no lock. Another may have removed the container.
 func (r *Runtime) remove(c *container) error {
-	err := c.lock()
+	err := c.lock(r.timeout())
 	if err == nil {
 		err = r.undo(c)
 	}

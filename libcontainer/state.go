@@ -126,7 +126,7 @@ func (r *Runtime) open(id string, lock bool) (*container, error) {
 	}
 	c := &container{id: id, dir: dir}
 	if lock {
-		if err := c.lock(); err != nil {
+		if err := c.lock(r.timeout()); err != nil {
 			c.close()
 			return nil, err
 		}

@@ -147,7 +147,7 @@ func (c *container) ended(pidfd, status int, keep bool) {
 	flag := 0
 	if keep {
 		// Or it could be left by somebody who removes the directory.
-		if c.lock() != nil {
+		if c.lock(defaultTimeout) != nil {
 			return
 		}
 		defer unix.Flock(int(c.dir.Fd()), unix.LOCK_UN)
@@ -178,7 +178,7 @@ func (c *container) exitFile(flag int) (*os.File, error) {
 
 // keep completes e by what others have written to the file, and the file by e.
 func (e *Ended) keep(file *os.File) error {
-	if err := flock(file); err != nil {
+	if err := flock(file, defaultTimeout); err != nil {
 		return err
 	}
 	text, err := io.ReadAll(io.NewSectionReader(file, 0, 1<<16))

@@ -199,3 +199,26 @@ func TestAHookMayStandStill(t *testing.T) {
 	})
 	b.Corten("--timeout", "1", "run", "--bundle", b.Dir, b.ID).OK(b)
 }
+
+// The runtime itself is stopped in the middle of a create, as by ^Z, with the
+// container locked: who waits for it says so, and delete --force need not wait.
+func TestDeleteForceEndsACreateThatIsStopped(t *testing.T) {
+	bundle.NeedCorten(t)
+	b := bundle.New(t, bundle.Probe("pause"), func(s *specs.Spec) {
+		s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -STOP $PPID"}}}}
+	})
+	p := b.Begin(bundle.Options{}, "create", "--bundle", b.Dir, b.ID)
+	stat := fmt.Sprintf("/proc/%d/stat", p.Cmd.Process.Pid)
+	if !bundle.Eventually(func() bool { return strings.Contains(b.Text(stat), ") T ") }) {
+		t.Fatalf("the runtime is not stopped: %s", b.Text(stat))
+	}
+	r := b.Corten("--timeout", "1", "start", b.ID)
+	refused(t, r, fmt.Sprintf("is being changed by process %d (corten, T), and has been for 1s", p.Cmd.Process.Pid))
+	b.Corten("delete", "--force", b.ID).OK(b)
+	if r := p.Wait(); r.Status != 128+9 {
+		t.Errorf("create: exit status %d: %s", r.Status, r.Stderr)
+	}
+	if left := b.Leaks(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
