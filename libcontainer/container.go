@@ -73,7 +73,10 @@ func (r *Runtime) Start(id, notifySocket string) error {
 	if err := c.unlock(); err != nil {
 		return err
 	}
-	err = c.passed()
+	err = c.passed(r.timeout())
+	if errors.As(err, new(stuckError)) {
+		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0) // or it might start later
+	}
 	if err == nil {
 		err = c.poststart(hookEnds{container: -1})
 	} else if !ofHook(err) {
@@ -109,18 +112,36 @@ func (c *container) openGate() (err error) {
 }
 
 // passed waits until the executor has executed the payload, or has failed to.
-func (c *container) passed() error {
+func (c *container) passed(limit time.Duration) error {
 	defer unix.Close(c.gate)
+	var still silence
 	// The last reader goes with execve, or with the executor.
 	fds := []unix.PollFd{{Fd: int32(c.gate)}}
 	for {
-		if _, err := unix.Poll(fds, -1); err == nil {
-			break
-		} else if err != unix.EINTR {
+		n, err := unix.Poll(fds, int(patience.Milliseconds()))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
 			return os.NewSyscallError("poll", err)
+		case n > 0:
+			return c.gateRecord()
+		default:
+			if err := c.checkStill(&still, limit); err != nil {
+				return err
+			}
 		}
 	}
-	return c.gateRecord()
+}
+
+// checkStill is for an executor that is silent behind its gate.
+func (c *container) checkStill(still *silence, limit time.Duration) error {
+	group := cgroups.Open(c.Cgroups)
+	defer group.Close()
+	if frozen, err := group.Frozen(); err != nil || frozen {
+		*still = silence{} // it goes on when it is resumed
+		return err
+	}
+	return still.check(c.PID, limit, c.Rootfs, c.plan)
 }
 
 // State describes one container.

@@ -55,13 +55,18 @@ func (c *container) gateRecord() error {
 
 // stepError explains a failure by the plan that create has kept.
 func (c *container) stepError(record *nsenter.Record) error {
-	b, err := readAt(c.dir, planFile)
-	if err != nil {
-		return err
-	}
-	p, err := plan.Decode(b)
+	p, err := c.plan()
 	if err != nil {
 		return err
 	}
 	return c.explain(stepError(p, record))
+}
+
+// plan is what create has kept of it.
+func (c *container) plan() (*plan.Plan, error) {
+	b, err := readAt(c.dir, planFile)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Decode(b)
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"corten/cgroups"
+	"corten/nsenter"
 	"corten/nsenter/plan"
 	"corten/signals"
 )
@@ -119,19 +120,33 @@ func (s *spawn) checkStill(still *silence) error {
 			return err
 		}
 	}
-	if now := contextSwitches(s.executor.PID); now != still.switches {
-		*still = silence{now, time.Now()}
+	rootfs := ""
+	if s.state != nil {
+		rootfs = s.state.Rootfs
 	}
-	if time.Since(still.since) < s.r.timeout() {
+	return still.check(s.executor.PID, s.r.timeout(), rootfs, func() (*plan.Plan, error) { return &s.compiled.Plan, nil })
+}
+
+// check fails when the executor has stood still for the limit, at any step but a
+// hook. The plan is asked for only then.
+func (w *silence) check(pid int, limit time.Duration, rootfs string, steps func() (*plan.Plan, error)) error {
+	if now := contextSwitches(pid); now != w.switches {
+		*w = silence{now, time.Now()}
+	}
+	if time.Since(w.since) < limit {
 		return nil
 	}
-	i, err := s.executor.Step()
-	if err != nil || i >= len(s.compiled.Steps) || s.compiled.Steps[i].Op == plan.OpRun {
-		still.since = time.Now()
+	p, err := steps()
+	if err != nil {
+		return err
+	}
+	i, err := nsenter.Step(pid)
+	if err != nil || i >= len(p.Steps) || p.Steps[i].Op == plan.OpRun {
+		w.since = time.Now()
 		return nil
 	}
-	step := &s.compiled.Steps[i]
-	return &plan.Error{At: step.At, Step: i + 1, Op: step.Call(), Err: stuckError{s.r.timeout(), s.culprit(step)}}
+	step := &p.Steps[i]
+	return &plan.Error{At: step.At, Step: i + 1, Op: step.Call(), Err: stuckError{limit, culprit(pid, step, rootfs)}}
 }
 
 // contextSwitches changes as long as a process does anything.
@@ -141,16 +156,13 @@ func contextSwitches(pid int) string {
 	return counts
 }
 
-// culprit names the file system that a step is in: of the host's path among its
-// arguments, else of the rootfs.
-func (s *spawn) culprit(step *plan.Step) string {
-	if fields, err := statFields(s.executor.PID); err == nil && fields[0] == "T" {
-		return "the executor has been stopped by a signal"
+// culprit names what keeps an executor: a signal that has stopped it, or the file
+// system of the host's path among the step's arguments, else of the rootfs.
+func culprit(pid int, step *plan.Step, rootfs string) string {
+	if state, _, err := processStat(pid); err == nil && state == 'T' {
+		return "a signal has stopped the executor"
 	}
-	name := ""
-	if s.state != nil {
-		name = s.state.Rootfs
-	}
+	name := rootfs
 	for _, arg := range step.Args {
 		if text, ok := arg.(string); ok && strings.HasPrefix(text, "/") {
 			name = text

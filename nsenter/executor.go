@@ -145,9 +145,9 @@ func (e *Executor) Adopt(r Record) error {
 	return err
 }
 
-// Step is the index of the step that the executor is at, as it shows it.
-func (e *Executor) Step() (int, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(e.PID) + "/cmdline")
+// Step is the index of the step that an executor is at, as it shows it.
+func Step(pid int) (int, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if err != nil {
 		return 0, err
 	}

@@ -222,3 +222,18 @@ func TestDeleteForceEndsACreateThatIsStopped(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// Nothing of the container runs later, either.
+func TestAStartOfAnExecutorThatIsStoppedEnds(t *testing.T) {
+	bundle.NeedCorten(t) // runc waits for ever
+	b := bundle.New(t, bundle.Probe("pause"))
+	b.Create()
+	pid := b.State().PID
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	r := b.Corten("--timeout", "1", "start", b.ID)
+	refused(t, r, "no end after 1s: a signal has stopped the executor")
+	b.WaitStatus("stopped")
+	b.Corten("delete", b.ID).OK(b)
+}
