@@ -189,6 +189,12 @@ func rootPath(root, bundle string) string {
 // journal. Establishes: from here on undo finds everything.
 func (r *Runtime) begin(o *CreateOptions, config *Config, compiled *Compiled) (*container, error) {
 	r.Trace.Phase("state directory and journal")
+	// Without pidfds nothing that is made could be ended.
+	pidfd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return nil, &plan.Error{Op: "pidfd_open", Err: err, Hint: forbiddenHint}
+	}
+	unix.Close(pidfd)
 	root, err := r.rootDir(true)
 	if err != nil {
 		return nil, err

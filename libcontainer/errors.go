@@ -124,6 +124,9 @@ func targetHint(mode uint64) string {
 	return "the target, and what it is below, must be directories"
 }
 
+// forbiddenHint is for a call that no kernel refuses which corten runs on.
+const forbiddenHint = "corten needs Linux 5.10, and every call of it: a seccomp filter around corten may forbid this one"
+
 // hint says what to do where the errno alone misleads.
 func hint(s *plan.Step, errno syscall.Errno) string {
 	switch {
@@ -170,6 +173,8 @@ func hint(s *plan.Step, errno syscall.Errno) string {
 		return "the file is not what it must be, or lies in another file system: the image may have put a link there"
 	case s.Op == plan.OpMountSetattr && errno == syscall.ENOSYS:
 		return "mount_setattr(2) needs Linux 5.12"
+	case errno == syscall.ENOSYS, s.Op == plan.OpOpenat2 && errno == syscall.EPERM:
+		return forbiddenHint
 	}
 	return ""
 }

@@ -146,3 +146,26 @@ func TestARunInACgroupWithoutRoomForProcesses(t *testing.T) {
 		t.Error("no run was done")
 	}
 }
+
+// A seccomp filter around corten, as of an engine of old, has never heard of a
+// call: the container runs without it, or the error names it and nothing is left.
+func TestACallThatIsForbiddenIsNamed(t *testing.T) {
+	bundle.NeedCorten(t)
+	bundle.NeedStrace(t)
+	for _, call := range strings.Fields(`openat2 fsopen fsconfig fsmount open_tree move_mount mount_setattr memfd_create clone3 pidfd_open pidfd_send_signal
+		close_range unshare statx pivot_root seccomp capset keyctl umount2 mount`) {
+		for _, errno := range []string{"ENOSYS", "EPERM"} {
+			t.Run(call+" "+errno, func(t *testing.T) {
+				b := bundle.New(t, bundle.Args("true"))
+				forbidden := []string{"strace", "-f", "-q", "-o", "/dev/null", "-e", "inject=" + call + ":error=" + errno}
+				r := b.CortenWith(bundle.Options{Wrap: forbidden}, "run", "--bundle", b.Dir, b.ID)
+				if r.Status != 0 {
+					refused(t, r, strings.TrimSuffix(call, "3")) // clone3 is clone to who made it
+				}
+				if left := b.Leaks(); len(left) > 0 {
+					t.Errorf("left: %v", left)
+				}
+			})
+		}
+	}
+}
