@@ -105,7 +105,9 @@ func (c *container) openGate() (err error) {
 	if err != nil {
 		return errors.New("cannot start a container that has stopped")
 	}
-	if _, err := unix.Write(c.gate, []byte{0}); err != nil {
+	if _, err := unix.Write(c.gate, []byte{0}); err == unix.EPIPE {
+		return errors.New("cannot start a container that has stopped")
+	} else if err != nil {
 		return os.NewSyscallError("write", err)
 	}
 	return os.NewSyscallError("unlinkat", unix.Unlinkat(fd, fifoFile, 0))

@@ -25,6 +25,7 @@ func stateDisk(t *testing.T, options string) *bundle.Bundle {
 	}
 	t.Cleanup(func() { unix.Unmount(disk, unix.MNT_DETACH) })
 	b := bundle.New(t, bundle.Probe("pause"))
+	b.Unchecked("it looks at the host and the bundle, not at what is free")
 	b.Root = disk + "/run"
 	return b
 }
@@ -90,6 +91,7 @@ func TestARunShortOfDescriptorsLeavesNothing(t *testing.T) {
 	for n := 3; n <= 64; n++ {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			b := bundle.New(t, bundle.Args("true"), func(s *specs.Spec) { s.Process.Rlimits = nil })
+			b.Unchecked("it needs fewer descriptors")
 			few := bundle.Options{Wrap: []string{"prlimit", "--nofile=" + strconv.Itoa(n), "--"}}
 			if r := b.CortenWith(few, "run", "--bundle", b.Dir, b.ID); r.Status == 0 {
 				done++
@@ -123,6 +125,7 @@ func TestARunInACgroupWithoutRoomForProcesses(t *testing.T) {
 	for n := 1; n <= 24; n++ {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			b := bundle.New(t, bundle.Args("true"))
+			b.Unchecked("it is another program, and needs room itself")
 			room := dir + "/" + b.ID + "-room"
 			if err := os.Mkdir(room, 0o755); err != nil {
 				t.Fatal(err)
@@ -157,6 +160,7 @@ func TestACallThatIsForbiddenIsNamed(t *testing.T) {
 		for _, errno := range []string{"ENOSYS", "EPERM"} {
 			t.Run(call+" "+errno, func(t *testing.T) {
 				b := bundle.New(t, bundle.Args("true"))
+				b.Unchecked("it makes other calls")
 				forbidden := []string{"strace", "-f", "-q", "-o", "/dev/null", "-e", "inject=" + call + ":error=" + errno}
 				r := b.CortenWith(bundle.Options{Wrap: forbidden}, "run", "--bundle", b.Dir, b.ID)
 				if r.Status != 0 {

@@ -175,6 +175,7 @@ func TestAFileSystemThatDoesNotAnswerIsNamed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := bundle.New(t, bundle.Args("true"), c.edit)
+			b.Unchecked("it would wait for the file system")
 			words, o := []string{"run", "--bundle", b.Dir, b.ID}, bundle.Options{}
 			if c.option {
 				words = append([]string{"--timeout", "1"}, words...)
