@@ -160,6 +160,9 @@ func (m *monitor) pid(name string) int {
 	m.must(err == nil, err)
 	pid, err := strconv.Atoi(string(text)) // go-runc: no newline
 	m.must(err == nil && pid > 0, name, string(text))
+	if _, ended := m.ended[pid]; ended {
+		return pid // reaped together with the runtime: it was a child
+	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	m.must(err == nil, err)
 	parent := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')'):]))[2]
