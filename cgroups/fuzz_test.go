@@ -162,6 +162,7 @@ func FuzzHierarchies(f *testing.F) {
 func FuzzCounters(f *testing.F) {
 	f.Add("12\n", "user_usec 3\nsystem_usec 4\nnr_periods 2", "8:0 rbytes=1 wbytes=2 rios=3\n8:0 Read 5\nTotal 7", "some avg10=0.00 avg60=1.5 avg300=2 total=9\nfull avg10=1 avg60=1 avg300=1 total=3")
 	f.Add("max", "anon", "x=y\n\n8:0", "some\nfull total=-1")
+	f.Add("0", "0", ":\t0", "0")
 	dir := f.TempDir()
 	fd, err := unix.Open(dir, dirFlags, 0)
 	if err != nil {
@@ -181,7 +182,7 @@ func FuzzCounters(f *testing.F) {
 		c.rdma("disks")
 		c.pressure("pressure")
 		for _, d := range c.disks("disks") {
-			if d.Op == "" && !strings.Contains(disks, " ") {
+			if strings.ContainsAny(d.Op, " \t\n") || !strings.Contains(disks, d.Op) {
 				t.Fatalf("%+v of %q", d, disks)
 			}
 		}
