@@ -236,7 +236,8 @@ func (c *container) firstProcess() (pidfd int, state byte, err error) {
 		return -1, 0, ErrNotRunning
 	}
 	pidfd, err = unix.PidfdOpen(c.PID, 0)
-	if err == unix.ESRCH {
+	// EINVAL: the number is still that of its session or group, of others by now.
+	if err == unix.ESRCH || err == unix.EINVAL {
 		return -1, 0, ErrNotRunning
 	}
 	if err != nil {

@@ -275,6 +275,16 @@ func existing(cgroup string) (dirs []string) {
 	return dirs
 }
 
+// In the host's pid namespace others of its session outlive the first process:
+// its number is no process, and not free.
+func TestOthersOfTheFirstProcessesSessionLiveOn(t *testing.T) {
+	b := bundle.New(t, bundle.Shell("sleep 1000 </dev/null >/dev/null 2>&1 & exit 3"), bundle.WithoutNamespace(specs.PIDNamespace))
+	b.Detach()
+	b.WaitStatus("stopped")
+	refused(t, b.Corten("kill", b.ID, "TERM"), "container not running")
+	b.Corten("delete", "--force", b.ID).OK(b)
+}
+
 func TestAContainerWithAOneMegabyteLimitStarts(t *testing.T) {
 	bundle.NeedCorten(t) // peers need more for their own copy
 	inViews(t, "memory", func(t *testing.T, view bundle.View) {
