@@ -200,18 +200,21 @@ func configure(c *cli.Context, log *logger) error {
 	return nil
 }
 
+// maxTimeout, in seconds, fits poll(2) in milliseconds.
+const maxTimeout = 1_000_000
+
 // setTimeout takes --timeout, or $CORTEN_TIMEOUT.
 func setTimeout(c *cli.Context) error {
 	seconds := c.Int("timeout")
 	if text := os.Getenv("CORTEN_TIMEOUT"); text != "" && !c.IsSet("timeout") {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return errors.New("CORTEN_TIMEOUT takes seconds, not " + quote(text))
+		if err != nil || n < 1 || n > maxTimeout {
+			return errors.New("CORTEN_TIMEOUT takes 1 to 1000000 seconds, not " + quote(text))
 		}
 		seconds = n
 	}
-	if seconds < 1 && c.IsSet("timeout") {
-		return errors.New("--timeout takes at least 1 second")
+	if c.IsSet("timeout") && (seconds < 1 || seconds > maxTimeout) {
+		return errors.New("--timeout takes 1 to 1000000 seconds")
 	}
 	runtimeTimeout = time.Duration(seconds) * time.Second
 	return nil

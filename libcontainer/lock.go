@@ -110,6 +110,10 @@ func nameOf(pid int) string {
 // endStoppedHolder kills a command that holds the lock and has been stopped by a
 // signal: it would not go on.
 func (c *container) endStoppedHolder() {
+	if unix.Flock(int(c.dir.Fd()), unix.LOCK_SH|unix.LOCK_NB) != unix.EWOULDBLOCK {
+		_ = c.unlock()
+		return
+	}
 	pid := lockHolder(c.dir)
 	if pid == 0 {
 		return

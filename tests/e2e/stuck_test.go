@@ -192,6 +192,15 @@ func TestAFileSystemThatDoesNotAnswerIsNamed(t *testing.T) {
 	}
 }
 
+func TestATimeoutThatIsNoneIsRefused(t *testing.T) {
+	bundle.NeedCorten(t)
+	b := bundle.New(t, bundle.Args("true"))
+	for _, text := range []string{"0", "-1", "1000001", "9223372036854775807"} {
+		refused(t, b.Corten("--timeout", text, "list"), "--timeout takes 1 to 1000000 seconds")
+		refused(t, b.CortenWith(bundle.Options{Env: []string{"CORTEN_TIMEOUT=" + text}}, "list"), "CORTEN_TIMEOUT takes 1 to 1000000 seconds")
+	}
+}
+
 // A hook without a timeout may take longer than a file system.
 func TestAHookMayStandStill(t *testing.T) {
 	bundle.NeedCorten(t)
