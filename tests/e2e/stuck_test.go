@@ -185,9 +185,7 @@ func TestAFileSystemThatDoesNotAnswerIsNamed(t *testing.T) {
 			r := b.CortenWith(o, words...)
 			refused(t, r, c.where)
 			refused(t, r, "no end after 1s: the file system at "+disk+" (fuse.silent) does not answer")
-			if left := b.Leaks(); len(left) > 0 {
-				t.Errorf("left: %v", left)
-			}
+			b.CheckLeaks()
 		})
 	}
 }
@@ -228,9 +226,7 @@ func TestDeleteForceEndsACreateThatIsStopped(t *testing.T) {
 	if r := p.Wait(); r.Status != 128+9 {
 		t.Errorf("create: exit status %d: %s", r.Status, r.Stderr)
 	}
-	if left := b.Leaks(); len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
+	b.CheckLeaks()
 }
 
 // Nothing of the container runs later, either.
