@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -44,6 +45,7 @@ func main() {
 	rounds := flag.Int("n", 100, "`rounds` of every task")
 	corten := flag.String("corten", "./corten", "`path` of corten")
 	svg := flag.String("svg", "", "also plot the medians to `FILE`")
+	only := flag.String("only", "", "the rows whose names this `regexp` matches")
 	trace := flag.String("trace", "", "draw the `FILE` of corten's --trace to -svg, and measure nothing")
 	var extra []string
 	flag.Func("runtime", "another `NAME=PATH` to compare, or another path for runc or crun; may be repeated", func(v string) error {
@@ -63,16 +65,21 @@ func main() {
 	}
 	debug.SetGCPercent(-1)
 	runtime.UnlockOSThread() // the tests' bundle package locks it
-	if os.Getenv(insideEnv) == "" {
+	part := os.Getenv(insideEnv)
+	if part == "" {
 		os.Exit(enter())
 	}
-	if err := run(*rounds, *corten, *svg, extra); err != nil {
+	if err := run(part, *rounds, *corten, *svg, *only, extra); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rounds int, corten, svg string, extra []string) error {
+func run(part string, rounds int, corten, svg, only string, extra []string) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
 	b, err := newBench()
 	if err != nil {
 		return err
@@ -82,50 +89,67 @@ func run(rounds int, corten, svg string, extra []string) error {
 	if len(all) < 2 {
 		return errors.New("no runtime to compare the floor with")
 	}
+	if part == "sizes" {
+		b.compareSizes(all, wanted)
+		return nil
+	}
 	var results []result
 	for _, t := range tasks() {
-		times := map[string][]time.Duration{}
-		var in []*contender
-		for _, c := range all {
-			if c.name == "floor" && !t.floor {
-				continue
-			}
-			if t.before != nil {
-				if err := t.before(b, c); err != nil {
-					fmt.Fprintf(os.Stderr, "bench: %s of %s: %v\n", t.name, c.name, err)
-					continue
-				}
-			}
-			in = append(in, c)
-		}
-		for round := -2; round < max(5, rounds/max(1, t.share)); round++ { // two to warm up
-			for _, c := range slices.Clone(in) {
-				took, err := b.measure(t.words(b, c, round+2), t.abreast)
-				if err != nil {
-					fmt.Fprintf(os.Stderr, "bench: %s of %s: %v\n", t.name, c.name, err)
-					discard(c, round+2)
-					in = slices.DeleteFunc(in, func(o *contender) bool { return o == c })
-					continue
-				}
-				if round >= 0 {
-					times[c.name] = append(times[c.name], took)
-				}
-			}
-		}
-		for _, c := range all {
-			if t.after != nil {
-				t.after(b, c)
-			}
-		}
-		print(t.name, in, times)
-		for _, c := range in {
-			results = append(results, result{t.name, c.name, median(times[c.name])})
+		if wanted.MatchString(t.name) {
+			results = append(results, b.compare(t, all, rounds)...)
 		}
 	}
 	if svg != "" {
-		return plot(svg, results)
+		if err := plot(svg, results); err != nil {
+			return err
+		}
+	}
+	if i := slices.IndexFunc(all, func(c *contender) bool { return c.name == "corten" }); i >= 0 && wanted.MatchString("phases") {
+		return b.phases(all[i], rounds)
 	}
 	return nil
+}
+
+// compare measures one task of all that can do it, and prints its table.
+func (b *bench) compare(t task, all []*contender, rounds int) (results []result) {
+	times := map[string][]time.Duration{}
+	var in []*contender
+	for _, c := range all {
+		if c.name == "floor" && !t.floor {
+			continue
+		}
+		if t.before != nil {
+			if err := t.before(b, c); err != nil {
+				fmt.Fprintf(os.Stderr, "bench: %s of %s: %v\n", t.name, c.name, err)
+				continue
+			}
+		}
+		in = append(in, c)
+	}
+	for round := -2; round < max(5, rounds/max(1, t.share)); round++ { // two to warm up
+		for _, c := range slices.Clone(in) {
+			took, err := b.measure(t.words(b, c, round+2), t.abreast)
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "bench: %s of %s: %v\n", t.name, c.name, err)
+				discard(c, round+2)
+				in = slices.DeleteFunc(in, func(o *contender) bool { return o == c })
+				continue
+			}
+			if round >= 0 {
+				times[c.name] = append(times[c.name], took)
+			}
+		}
+	}
+	for _, c := range all {
+		if t.after != nil {
+			t.after(b, c)
+		}
+	}
+	print(t.name, in, times)
+	for _, c := range in {
+		results = append(results, result{t.name, c.name, median(times[c.name])})
+	}
+	return results
 }
 
 // measure runs the commands, so many at a time; the time is that of all.
@@ -173,7 +197,7 @@ func print(name string, in []*contender, times map[string][]time.Duration) {
 	}
 	for _, c := range in {
 		m := median(times[c.name])
-		fmt.Printf("  %-12s %9.2f %9.2f %9s %9s\n", c.name, m, milliseconds(slices.Min(times[c.name])),
+		fmt.Printf("  %-12s %9.2f %9.2f %9s %9s\n", c.name, m, least(times[c.name]),
 			ratio(m, reference["floor"]), ratio(m, reference[first(in)]))
 	}
 }
@@ -203,23 +227,38 @@ func median(times []time.Duration) float64 {
 	return milliseconds(sorted[len(sorted)/2])
 }
 
+func least(times []time.Duration) float64 { return milliseconds(slices.Min(times)) }
+
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// insideEnv marks the program in its own mount namespace.
-const insideEnv = "CORTEN_BENCH_INSIDE"
+// insideEnv is, in the program in its own mount namespace, the part it measures.
+const insideEnv = "CORTEN_BENCH_PART"
 
-// enter runs this program again where /sys/fs/cgroup is cgroup v2 alone.
+// enter runs this program again where /sys/fs/cgroup is cgroup v2 alone; and
+// once more for the sizes, where a controller for memory is.
 func enter() int {
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "bench: must be root")
 		return 1
 	}
-	view := `mountpoint -q /sys/fs/cgroup/unified || exec "$@"; umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"`
+	const hybrid = `mountpoint -q /sys/fs/cgroup/unified || exec "$@"; `
+	for _, p := range []struct{ part, view string }{
+		{"times", hybrid + `umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"`},
+		{"sizes", hybrid + `umount /sys/fs/cgroup/unified && exec "$@"`},
+	} {
+		if status := again(p.part, p.view); status != 0 {
+			return status
+		}
+	}
+	return 0
+}
+
+func again(part, view string) int {
 	cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", view, "sh", "/proc/self/exe"}, os.Args[1:]...)...)
 	if self, err := os.Executable(); err == nil {
 		cmd.Args[6] = self
 	}
-	cmd.Env = append(os.Environ(), insideEnv+"=1")
+	cmd.Env = append(os.Environ(), insideEnv+"="+part)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Run(); err != nil {

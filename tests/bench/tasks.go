@@ -22,6 +22,7 @@ import (
 type bench struct {
 	dir    string   // temporary
 	floor  string   // path of the floor program
+	hello  string   // path of a Go program that does nothing
 	output *os.File // stdin and stdout of what is measured
 	errors *os.File // its stderr
 }
@@ -33,7 +34,7 @@ func newBench() (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{dir: dir, floor: filepath.Join(dir, "floor")}
+	b := &bench{dir: dir, floor: filepath.Join(dir, "floor"), hello: filepath.Join(dir, "hello")}
 	if b.output, err = os.Create(filepath.Join(dir, "output")); err != nil {
 		return nil, err
 	}
@@ -43,31 +44,54 @@ func newBench() (*bench, error) {
 	if out, err := exec.Command("gcc", "-static", "-O2", "-o", b.floor, "tests/bench/floor/floor.c").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("gcc tests/bench/floor/floor.c: %w\n%s", err, out)
 	}
-	profile, err := engineProfile()
+	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.hello, "./tests/bench/hello").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("go build ./tests/bench/hello: %w\n%s", err, out)
+	}
+	// What the runtimes keep is in memory, as it is below /run.
+	if err := os.Mkdir(b.roots(), 0o711); err != nil {
+		return nil, err
+	}
+	if err := unix.Mount("roots", b.roots(), "tmpfs", 0, ""); err != nil {
+		return nil, fmt.Errorf("mount %s: %w", b.roots(), err)
+	}
+	engine, err := b.engine()
 	if err != nil {
 		return nil, err
 	}
 	for name, edit := range map[string]bundle.Edit{
-		"plain":   func(*specs.Spec) {},
-		"sleep":   bundle.Args("sleep", "1000"),
-		"seccomp": func(s *specs.Spec) { s.Linux.Seccomp = profile },
-		"users":   bundle.UserNamespace(100000),
+		"plain": func(*specs.Spec) {},
+		"sleep": bundle.Args("sleep", "1000"),
+		"devices": func(s *specs.Spec) {
+			s.Linux.Resources = &specs.LinuxResources{Devices: engine.Linux.Resources.Devices}
+		},
+		"engine": func(s *specs.Spec) {
+			args, linux := s.Process.Args, *engine.Linux
+			*s = *engine
+			linux.Resources, linux.CgroupsPath = nil, "" // there need not be controllers
+			s.Process.Args, s.Linux = args, &linux
+		},
+		"users": bundle.UserNamespace(100000),
 		"binds": func(s *specs.Spec) {
 			for i := range 100 {
 				bundle.Mount(fmt.Sprintf("/dev/bind-%d", i), "bind", b.floor, "bind", "ro")(s)
 			}
 		},
+		"small": func(*specs.Spec) {},
 	} {
 		if err := b.makeBundle(name, edit); err != nil {
 			return nil, err
 		}
 	}
-	return b, nil
+	return b, b.makeNothing()
 }
+
+// roots is the directory of the runtimes' --root.
+func (b *bench) roots() string { return filepath.Join(b.dir, "roots") }
 
 func (b *bench) remove() {
 	b.output.Close()
 	b.errors.Close()
+	unix.Unmount(b.roots(), unix.MNT_DETACH)
 	os.RemoveAll(b.dir)
 }
 
@@ -77,16 +101,10 @@ func (b *bench) makeBundle(name string, edit bundle.Edit) error {
 	spec := bundle.Base()
 	spec.Root.Readonly = true
 	spec.Process.Args = []string{"true"}
+	spec.Linux.Resources = nil
 	bundle.Namespace(specs.CgroupNamespace, "")(spec)
 	edit(spec)
-	if !mayLockMemory() {
-		spec.Linux.Resources = nil
-	}
-	text, err := json.Marshal(spec)
-	if err != nil {
-		return err
-	}
-	for _, d := range []string{"bin", "proc", "sys", "dev"} {
+	for _, d := range []string{"bin", "proc", "sys", "dev", "etc", "data"} {
 		if err := os.MkdirAll(filepath.Join(b.bundle(name), "rootfs", d), 0o755); err != nil {
 			return err
 		}
@@ -96,30 +114,50 @@ func (b *bench) makeBundle(name string, edit bundle.Edit) error {
 			return fmt.Errorf("cp /bin/busybox: %w: %s", err, out)
 		}
 	}
-	return os.WriteFile(filepath.Join(b.bundle(name), "config.json"), text, 0o644)
+	return b.configure(name, spec)
 }
 
-// mayLockMemory says whether crun can load a device program: Debian's raises
-// RLIMIT_MEMLOCK for it. Where it may not, the bundle has no device rules.
-func mayLockMemory() bool {
-	var limit unix.Rlimit
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var sets [2]unix.CapUserData
-	return unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil && limit.Max == unix.RLIM_INFINITY ||
-		unix.Capget(&header, &sets[0]) == nil && sets[0].Effective&(1<<unix.CAP_SYS_RESOURCE) != 0
+func (b *bench) configure(name string, spec *specs.Spec) error {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.bundle(name), "config.json"), text, 0o644)
 }
 
 func (b *bench) bundle(name string) string { return filepath.Join(b.dir, name) }
 
-// engineProfile is docker's default filter, from the captured configuration.
-func engineProfile() (*specs.LinuxSeccomp, error) {
+// engine is docker's captured configuration, without its hook: its mounts,
+// capabilities, sysctls, seccomp profile. The sources of its volumes are made.
+func (b *bench) engine() (*specs.Spec, error) {
 	text, err := os.ReadFile("tests/data/docker/config.json")
 	if err != nil {
 		return nil, err
 	}
 	var spec specs.Spec
-	err = json.Unmarshal(text, &spec)
-	return spec.Linux.Seccomp, err
+	if err := json.Unmarshal(text, &spec); err != nil {
+		return nil, err
+	}
+	spec.Hooks = nil
+	for i, m := range spec.Mounts {
+		if m.Type != "bind" {
+			continue
+		}
+		source := filepath.Join(b.dir, m.Source)
+		spec.Mounts[i].Source = source
+		if err := os.MkdirAll(filepath.Dir(source), 0o755); err != nil {
+			return nil, err
+		}
+		if m.Destination == "/data" {
+			err = os.Mkdir(source, 0o755)
+		} else {
+			err = os.WriteFile(source, nil, 0o644)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return &spec, nil
 }
 
 // contenders are the floor and the runtimes that are there.
@@ -134,7 +172,7 @@ func (b *bench) contenders(corten string, extra []string) []*contender {
 			fmt.Fprintf(os.Stderr, "bench: without %s: %v\n", name, err)
 			return
 		}
-		c := &contender{name: name, path: found, root: filepath.Join(b.dir, "root-"+name)}
+		c := &contender{name: name, path: found, root: filepath.Join(b.roots(), name)}
 		for i := range all {
 			if all[i].name == name {
 				all[i] = c
@@ -176,13 +214,26 @@ func runTask(name, bundle string, floor bool) task {
 	}}
 }
 
-// listed is how many containers there are when they are listed.
-const listed = 150
+// many is how many containers there are when they are listed, and when one
+// more runs beside them.
+const many = 500
 
 func tasks() []task {
+	beside := runTask(fmt.Sprintf("run beside %d containers", many), "plain", true)
+	beside.before = func(b *bench, c *contender) error {
+		if c.name != "corten" {
+			return nil
+		}
+		return beginMany(b, c)
+	}
+	beside.after = endMany
 	return []task{
 		runTask("run", "plain", true),
-		runTask("run with an engine's seccomp profile", "seccomp", false),
+		beside,
+		runTask("run with device rules", "devices", false),
+		runTask("run as an engine configures it", "engine", false),
+		runTask("run with 100 bind mounts", "binds", false),
+		runTask("run in a user namespace", "users", false),
 		{name: "exec", floor: true, before: beginExec, after: endExec,
 			words: func(b *bench, c *contender, round int) [][]string {
 				if c.name == "floor" {
@@ -200,33 +251,41 @@ func tasks() []task {
 				c.words("delete", "--force", id(c, round)),
 			}
 		}},
-		runTask("run with 100 bind mounts", "binds", false),
-		runTask("run in a user namespace", "users", false),
 		{name: "32 runs, 8 at a time", abreast: 8, share: 4, words: func(b *bench, c *contender, round int) (all [][]string) {
 			for i := range 32 {
 				all = append(all, c.words("run", "--bundle", b.bundle("plain"), fmt.Sprintf("%s-%d", id(c, round), i)))
 			}
 			return all
 		}},
-		{name: "state", before: beginExec, after: endExec,
-			words: func(b *bench, c *contender, round int) [][]string { return [][]string{c.words("state", id(c, 0))} }},
-		{name: fmt.Sprintf("list -q of %d", listed), share: 4, before: beginList, after: endList,
+		// Its floor is a Go program that does nothing.
+		{name: "state", floor: true, before: beginExec, after: endExec,
+			words: func(b *bench, c *contender, round int) [][]string {
+				if c.name == "floor" {
+					return [][]string{{b.hello}}
+				}
+				return [][]string{c.words("state", id(c, 0))}
+			}},
+		{name: fmt.Sprintf("list -q of %d", many), share: 4, before: beginMany, after: endMany,
 			words: func(b *bench, c *contender, round int) [][]string { return [][]string{c.words("list", "-q")} }},
 	}
 }
 
-func beginList(b *bench, c *contender) error {
-	for i := range listed {
-		if err := b.command(c.words("create", "--bundle", b.bundle("plain"), id(c, i))); err != nil {
+func beginMany(b *bench, c *contender) error {
+	for i := range many {
+		if err := b.command(c.words("run", "--detach", "--bundle", b.bundle("sleep"), id(c, -i-1))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func endList(b *bench, c *contender) {
-	for i := range listed {
-		discard(c, i)
+func endMany(b *bench, c *contender) {
+	if c.name == "floor" {
+		return
+	}
+	names, _ := os.ReadDir(c.root)
+	for _, n := range names {
+		exec.Command(c.path, "--root", c.root, "delete", "--force", n.Name()).Run()
 	}
 }
 

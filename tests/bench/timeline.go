@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"html"
 	"os"
@@ -19,16 +18,9 @@ type event struct {
 // timeline draws the trace of one command: a row a phase of the runtime, with
 // the executor's steps, too short for names, in a row below.
 func timeline(trace, file string) error {
-	text, err := os.ReadFile(trace)
+	events, err := readTrace(trace)
 	if err != nil {
 		return err
-	}
-	var events []event
-	if err := json.Unmarshal([]byte(strings.TrimRight(string(text), ",\n ")+"]"), &events); err != nil {
-		return fmt.Errorf("%s: %w", trace, err)
-	}
-	if len(events) == 0 {
-		return fmt.Errorf("%s: no events", trace)
 	}
 	first, last := events[0].Ts, 0.0
 	for _, e := range events {

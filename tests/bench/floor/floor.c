@@ -6,6 +6,7 @@
 //
 //	floor run BUNDLE CGROUP COMMAND...    a container, until it ends
 //	floor exec PID CGROUP COMMAND...      a process in the container of PID
+//	floor peak FILE COMMAND...            on the host; its peak RSS in KiB goes to FILE
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -162,8 +163,26 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static int peak(const char *file, char **argv)
+{
+	struct rusage usage;
+	pid_t pid = MUST(vfork());
+	if (pid == 0) {
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	int status = wait_for(pid);
+	MUST(getrusage(RUSAGE_CHILDREN, &usage));
+	FILE *f = fopen(file, "w");
+	if (!f || fprintf(f, "%ld\n", usage.ru_maxrss) < 0 || fclose(f))
+		return 1;
+	return status;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc >= 4 && !strcmp(argv[1], "peak"))
+		return peak(argv[2], argv + 3);
 	if (argc < 5)
 		return 2;
 	if (!strcmp(argv[1], "run")) {
