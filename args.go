@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"io"
@@ -57,12 +58,47 @@ func lookup(word string, known []cli.Flag) (f cli.Flag, name string) {
 	word = strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")
 	word, _, _ = strings.Cut(word, "=")
 	for _, f := range known {
-		names := f.Names()
-		if slices.Contains(names, word) {
-			return f, names[0]
+		name, aliases := names(f)
+		if word == name || slices.Contains(aliases, word) {
+			return f, name
 		}
 	}
 	return nil, ""
+}
+
+// names are a flag's, the long one and the others. Its own method Names passes
+// each through a regular expression, at every call.
+func names(f cli.Flag) (name string, aliases []string) {
+	switch f := f.(type) {
+	case *cli.StringFlag:
+		return f.Name, f.Aliases
+	case *cli.BoolFlag:
+		return f.Name, f.Aliases
+	case *cli.IntFlag:
+		return f.Name, f.Aliases
+	case *cli.DurationFlag:
+		return f.Name, f.Aliases
+	case *cli.GenericFlag:
+		return f.Name, f.Aliases
+	}
+	panic("no flag of corten's")
+}
+
+// declare makes a flag known to the parser by its long name, as its own method
+// Apply does for all of them.
+func declare(f cli.Flag, set *flag.FlagSet) {
+	switch f := f.(type) {
+	case *cli.StringFlag:
+		set.String(f.Name, f.Value, "")
+	case *cli.BoolFlag:
+		set.Bool(f.Name, f.Value, "")
+	case *cli.IntFlag:
+		set.Int(f.Name, f.Value, "")
+	case *cli.DurationFlag:
+		set.Duration(f.Name, f.Value, "")
+	case *cli.GenericFlag:
+		set.Var(f.Value, f.Name, "")
+	}
 }
 
 // isSwitch says whether a flag has no value.
@@ -78,11 +114,9 @@ func parse(outer *cli.Context, command *cli.Command, flags, operands []string) (
 	set := flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	for _, f := range command.Flags {
-		if err := f.Apply(set); err != nil {
-			return nil, err
-		}
+		declare(f, set)
 	}
-	// A short name is another variable to the parser: make it the long one.
+	// The parser knows the long names alone.
 	words := make([]string, 0, len(flags)+len(operands)+1)
 	for i := 0; i < len(flags); i++ {
 		f, name := lookup(flags[i], command.Flags)
@@ -112,7 +146,21 @@ func parse(outer *cli.Context, command *cli.Command, flags, operands []string) (
 	}
 	c := cli.NewContext(nil, set, outer)
 	c.Command = command
+	c.Context = context.WithValue(c.Context, parsed{}, set)
 	return c, nil
+}
+
+// parsed is the key of a context's flag set.
+type parsed struct{}
+
+// given says whether the command line has the flag.
+func given(c *cli.Context, name string) (found bool) {
+	for _, l := range c.Lineage() {
+		if set, ok := l.Context.Value(parsed{}).(*flag.FlagSet); ok {
+			set.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+		}
+	}
+	return found
 }
 
 // list is the value of a flag that may be given several times.

@@ -29,7 +29,7 @@ func listCommand() *cli.Command {
 				return err
 			}
 			r := newRuntime(c)
-			if _, err := os.Stat(r.Root); err != nil && c.IsSet("root") {
+			if _, err := os.Stat(r.Root); err != nil && given(c, "root") {
 				return err
 			}
 			if c.Bool("quiet") {

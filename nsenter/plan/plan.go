@@ -124,8 +124,11 @@ type Builder struct {
 	not  bool
 }
 
-// NewBuilder returns a Builder of an empty plan.
-func NewBuilder() *Builder { return &Builder{when: None} }
+// NewBuilder returns a Builder of an empty plan. There is room for the steps of
+// a usual one: what of it is not used is memory that nobody has touched.
+func NewBuilder() *Builder {
+	return &Builder{Plan: Plan{Steps: make([]Step, 0, 512)}, when: None}
+}
 
 // Input adds a descriptor the runtime opens and returns its slot. All inputs
 // are added before the first Slot is taken.
