@@ -27,14 +27,17 @@ const patience = 200 * time.Millisecond
 
 // await waits until fd can be read, a signal ends the start, or the executor
 // turns out to be frozen or stuck.
-func (s *spawn) await(fd int) error {
+func (s *spawn) await(fd int) error { return s.awaitFor(fd, unix.POLLIN) }
+
+// awaitFor is await for other events; 0: the end of what fd is read for.
+func (s *spawn) awaitFor(fd int, events int16) error {
 	var still silence
 	for {
 		limit := int(patience.Milliseconds())
 		if s.ignorePaused {
 			limit = -1
 		}
-		fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: -1}}
+		fds := [...]unix.PollFd{{Fd: int32(fd), Events: events}, {Fd: -1}}
 		if s.catcher != nil {
 			fds[1] = unix.PollFd{Fd: int32(s.catcher.FD()), Events: unix.POLLIN}
 		}
@@ -47,6 +50,7 @@ func (s *spawn) await(fd int) error {
 		case fds[0].Revents != 0:
 			return nil
 		case n == 0:
+			events = unix.POLLIN // it may have said more than the socket holds
 			err = s.checkStill(&still)
 		default:
 			err = interrupted(s.catcher)

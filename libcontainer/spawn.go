@@ -327,6 +327,11 @@ func (s *spawn) finish(hooks func() error) error {
 			return s.failed(err)
 		}
 	}
+	// Its last words need no answer. Until it has said them all nothing wakes this
+	// process, which would take a CPU from it.
+	if err := s.awaitFor(s.executor.Status, 0); err != nil {
+		return err
+	}
 	for !s.ready && !s.execs {
 		if err := s.next(); err != nil {
 			return err
