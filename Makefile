@@ -11,7 +11,7 @@
 #   make test-cve RACES=1000  the published escapes; so many starts in each race
 #   make fuzz TIME=30  seconds for each fuzz target; what they are: tests/fuzz
 #   make cover     which lines of the executor the tests run
-#   make lint      staticcheck, and clang's analyzer on the executor
+#   make lint      staticcheck, govulncheck, and clang's analyzer on the executor
 #   make mutate    shows that the tests notice what corten ignores (half an hour)
 #   make bench     corten, runc, crun and the floor, round-robin
 #   make dist      what a release consists of, in build/dist
@@ -89,6 +89,7 @@ lint: parts
 	@./build-deps.sh test
 	$(GO) -C tests/lint build -o ../../build/staticcheck honnef.co/go/tools/cmd/staticcheck
 	build/staticcheck -tags $(TAGS) -checks inherit,-SA1019,-ST1005 ./...
+	@tests/vulnerabilities
 	$(MAKE) -s -C nsenter/executor lint
 
 mutate: corten
