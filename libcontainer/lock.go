@@ -20,7 +20,10 @@ func (c *container) lock(limit time.Duration) error {
 		return err
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(int(c.dir.Fd()), &st); err != nil || st.Nlink == 0 {
+	if err := unix.Fstat(int(c.dir.Fd()), &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	if st.Nlink == 0 {
 		return ErrNotExist
 	}
 	return nil
