@@ -286,11 +286,10 @@ func (r *Runtime) make(c *container, s *spawn, o *CreateOptions) (err error) {
 		if s.gate, err = c.makeGate(); err != nil {
 			return err
 		}
-		b, err := s.compiled.Encode()
-		if err != nil {
+		if s.encoded, err = s.compiled.Encode(); err != nil {
 			return err
 		}
-		if err := writeAt(c.dir, planFile, b); err != nil {
+		if err := writeAt(c.dir, planFile, s.encoded); err != nil {
 			return err
 		}
 	}

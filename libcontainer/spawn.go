@@ -46,6 +46,7 @@ type spawn struct {
 	executor *nsenter.Executor
 	stamps   *stamps // of a trace; nil without
 	inputs   []int
+	encoded  []byte // the plan; nil: not yet
 	mappings []mapping
 	served   int  // barriers passed
 	listener int  // number of the filter's listener in the executor, once announced
@@ -142,9 +143,11 @@ func (s *spawn) start() (err error) {
 	if err := s.traced(); err != nil {
 		return err
 	}
-	bytes, err := s.compiled.Encode()
-	if err != nil {
-		return err
+	bytes := s.encoded
+	if bytes == nil || s.compiled.Stamps {
+		if bytes, err = s.compiled.Encode(); err != nil {
+			return err
+		}
 	}
 	if !s.process.Terminal && s.rehearsal == nil && !s.compiled.waits(barrierUsers) {
 		giveStdio(&s.process.User, s.compiled.maps.users)

@@ -79,7 +79,11 @@ int op_check_caps(const uint64_t *arg)
 	if (r < 0)
 		return r;
 	for (uint32_t cap = 0; cap < CAPS; cap++) {
-		bounding |= (uint64_t)(SYS(prctl, PR_CAPBSET_READ, cap, 0, 0, 0) == 1) << cap;
+		int bounds = SYS(prctl, PR_CAPBSET_READ, cap, 0, 0, 0);
+
+		if (bounds < 0) /* the kernel has no more */
+			break;
+		bounding |= (uint64_t)(bounds == 1) << cap;
 		ambient |= (uint64_t)(SYS(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1) << cap;
 	}
 	if (bounding != arg[0] || ambient != arg[4])
