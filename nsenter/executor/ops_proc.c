@@ -70,7 +70,9 @@ int op_gate(const uint64_t *arg)
 		return fifo;
 	end_by_signals();
 	slots_close(0);
-	SYS(prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	n = SYS(prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	if (n < 0)
+		return n;
 	send_record(RECORD_READY, 0);
 	SYS(close, exec.status);
 	exec.status = -1;

@@ -18,7 +18,8 @@ type point struct {
 	side    string // "runtime" or "executor": whose call it is
 	fault   string // "KILL" or "STOP", or the errno that the call returns
 	call    string
-	ordinal int // of the calls with this name, from 1
+	ordinal int  // of the calls with this name, from 1
+	told    bool // the executor has said its last word: who ends then is a payload, to the runtime
 }
 
 func (p point) String() string {
@@ -76,8 +77,14 @@ func faults(side, call string) []string {
 
 // points are those of a recording, in its order.
 func points(command, side string, calls []string) (all []point) {
-	seen := map[string]int{}
-	for _, call := range calls {
+	seen, last := map[string]int{}, len(calls)
+	if side == "executor" {
+		last = len(calls) - 1
+		for last >= 0 && calls[last] != "write" {
+			last--
+		}
+	}
+	for i, call := range calls {
 		call, forking := strings.CutSuffix(call, "*")
 		if seen[call]++; uninteresting[call] {
 			continue
@@ -88,7 +95,7 @@ func points(command, side string, calls []string) (all []point) {
 			if fault == "STOP" && (forking || command == "exec --kill-with-parent") {
 				continue
 			}
-			all = append(all, point{command, side, fault, call, seen[call]})
+			all = append(all, point{command, side, fault, call, seen[call], i > last})
 		}
 	}
 	return all

@@ -97,12 +97,6 @@ func (s *site) left(limit time.Duration) (left []string) {
 	}
 }
 
-// killedAtExecve is a point that nobody can tell from a payload that is killed as
-// it begins.
-func killedAtExecve(p point) bool {
-	return p.side == "executor" && p.fault == "KILL" && p.call == "execve"
-}
-
 // visit lets a command go wrong at a point, deletes the container, and uses
 // its id again.
 func (s *site) visit(c *command, p point) {
@@ -131,7 +125,7 @@ func (s *site) visit(c *command, p point) {
 			s.fault(p, fmt.Sprintf("exit status %d and %q, but left behind:\n%s", r.status, r.text, strings.Join(left, "\n")))
 		}
 	}
-	if r.status == 0 && p.fault != "STOP" && !s.is(c.then) && !(killedAtExecve(p) && s.is("stopped")) {
+	if r.status == 0 && p.fault != "STOP" && !s.is(c.then) && !(p.told && s.is("stopped")) {
 		s.others++
 		s.fault(p, fmt.Sprintf("exit status 0, but the container is not %q:\n%s", c.then, s.run(nil, "state ID").text))
 	}
