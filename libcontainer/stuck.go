@@ -107,10 +107,12 @@ func (r *Runtime) patiently(catcher *signals.Catcher, name string, noFollow bool
 	}
 }
 
-// silence is how long an executor has stood still.
+// silence is how long an executor has stood still, as far as it was looked at: a
+// machine that was stopped meanwhile adds no more than a second.
 type silence struct {
 	switches string // its context switches
-	since    time.Time
+	seen     time.Time
+	still    time.Duration
 }
 
 // checkStill is for an executor that is silent.
@@ -130,10 +132,12 @@ func (s *spawn) checkStill(still *silence) error {
 // check fails when the executor has stood still for the limit, at any step but a
 // hook. The plan is asked for only then.
 func (w *silence) check(pid int, limit time.Duration, rootfs string, steps func() (*plan.Plan, error)) error {
-	if now := contextSwitches(pid); now != w.switches {
-		*w = silence{now, time.Now()}
+	now := time.Now()
+	if switches := contextSwitches(pid); switches != w.switches {
+		*w = silence{switches: switches, seen: now}
 	}
-	if time.Since(w.since) < limit {
+	w.still += min(now.Sub(w.seen), time.Second)
+	if w.seen = now; w.still < limit {
 		return nil
 	}
 	p, err := steps()
@@ -142,7 +146,7 @@ func (w *silence) check(pid int, limit time.Duration, rootfs string, steps func(
 	}
 	i, err := nsenter.Step(pid)
 	if err != nil || i >= len(p.Steps) || p.Steps[i].Op == plan.OpRun {
-		w.since = time.Now()
+		w.still = 0
 		return nil
 	}
 	step := &p.Steps[i]

@@ -37,12 +37,9 @@ func take() snapshot {
 // there when the bundle was made.
 func (b *Bundle) CheckLeaks() {
 	b.t.Helper()
-	var left []string
-	for end := time.Now().Add(Slow(5 * time.Second)); ; time.Sleep(20 * time.Millisecond) {
+	left := b.Leaks()
+	for patience := Patience(Slow(5 * time.Second)); len(left) > 0 && patience.Rest(20*time.Millisecond); {
 		left = b.Leaks()
-		if len(left) == 0 || time.Now().After(end) {
-			break
-		}
 	}
 	for _, l := range left {
 		b.t.Error("left behind: " + l)

@@ -175,20 +175,17 @@ func (b *Bundle) Begin(o Options, args ...string) *Process {
 // test fails with what every process was doing.
 func (p *Process) Wait() Result {
 	p.b.t.Helper()
-	timer := time.NewTimer(p.limit)
-	defer timer.Stop()
-	r := Result{Status: -1}
-	select {
-	case <-p.exited:
-		ws := p.Cmd.ProcessState.Sys().(syscall.WaitStatus)
-		if r.Status = ws.ExitStatus(); ws.Signaled() {
-			r.Status = 128 + int(ws.Signal())
-		}
-	case <-timer.C:
+	patience := Patience(p.limit)
+	if !patience.Until(p.exited) {
 		doing := Processes()
 		syscall.Kill(-p.Cmd.Process.Pid, syscall.SIGKILL)
 		p.b.t.Fatalf("%s: still running after %v\n%s\nstdout: %s\nstderr: %s", strings.Join(p.Cmd.Args, " "),
 			p.limit, strings.Join(doing, "\n"), tail(p.Stdout(), 2000), tail(read(p.err), 2000))
+	}
+	ws := p.Cmd.ProcessState.Sys().(syscall.WaitStatus)
+	r := Result{Status: ws.ExitStatus()}
+	if ws.Signaled() {
+		r.Status = 128 + int(ws.Signal())
 	}
 	r.Stdout, r.Stderr = p.Stdout(), read(p.err)
 	p.compare(r)
@@ -245,12 +242,14 @@ func (b *Bundle) WaitStatus(status string) {
 
 // Eventually tries for Slow(5 s) until the condition holds.
 func Eventually(condition func() bool) bool {
-	for end := time.Now().Add(Slow(5 * time.Second)); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for patience := Patience(Slow(5 * time.Second)); ; {
 		if condition() {
 			return true
 		}
+		if !patience.Rest(10 * time.Millisecond) {
+			return condition()
+		}
 	}
-	return condition()
 }
 
 // Processes describes every process but the tests' own: pid, parent, state,

@@ -118,7 +118,7 @@ func (m *monitor) ok(line string) string {
 // exit status; 128+n for signal n. Others that end meanwhile are reaped, too: a
 // dead orphan holds up the end of its pid namespace.
 func (m *monitor) reap(pid int) int {
-	for end := time.Now().Add(bundle.Deadline); ; {
+	for patience := bundle.Patience(bundle.Deadline); ; {
 		if ws, ok := m.ended[pid]; ok {
 			delete(m.ended, pid)
 			if ws.Signaled() {
@@ -133,8 +133,7 @@ func (m *monitor) reap(pid int) int {
 			m.ended[got] = ws
 			continue
 		}
-		m.must(time.Now().Before(end), pid, "does not end\n", strings.Join(bundle.Processes(), "\n"))
-		time.Sleep(time.Millisecond)
+		m.must(patience.Rest(time.Millisecond), pid, "does not end\n", strings.Join(bundle.Processes(), "\n"))
 	}
 }
 

@@ -158,9 +158,9 @@ func atOnce(t *testing.T, life, a, b string, delay time.Duration, allowed []meet
 	time.Sleep(delay)
 	_, o.second = on(box, b)
 	o.first = <-ended
-	for end := time.Now().Add(bundle.Slow(5 * time.Second)); ; time.Sleep(10 * time.Millisecond) {
+	for patience := bundle.Patience(bundle.Slow(5 * time.Second)); ; {
 		o.state = stateOf(box)
-		if slices.Contains(allowed, o) || time.Now().After(end) {
+		if slices.Contains(allowed, o) || !patience.Rest(10*time.Millisecond) {
 			return o
 		}
 	}

@@ -71,17 +71,17 @@ func (s *site) begin(wrap []string, line, output string) (wait func() result) {
 		s.t.Fatal(err)
 	}
 	return func() (r result) {
-		hung := make(chan string, 1)
-		end := time.AfterFunc(limit, func() {
-			hung <- strings.Join(bundle.Processes(), "\n")
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		patience := bundle.Patience(limit)
+		if r.hung = !patience.Until(ended); r.hung {
+			r.text = strings.Join(bundle.Processes(), "\n")
 			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		})
-		_ = cmd.Wait()
-		r.status = cmd.ProcessState.ExitCode()
-		if r.hung = !end.Stop(); r.hung {
-			r.text = <-hung
+			<-ended
+			r.status = cmd.ProcessState.ExitCode()
 			return r
 		}
+		r.status = cmd.ProcessState.ExitCode()
 		text, _ := os.ReadFile(out.Name())
 		r.text = string(text)
 		return r
@@ -90,11 +90,11 @@ func (s *site) begin(wrap []string, line, output string) (wait func() result) {
 
 // left is what is still there after everything has had the time to end.
 func (s *site) left(limit time.Duration) (left []string) {
-	for end := time.Now().Add(limit); ; time.Sleep(2 * time.Millisecond) {
-		if left = s.b.Leaks(); len(left) == 0 || time.Now().After(end) {
-			return left
-		}
+	left = s.b.Leaks()
+	for patience := bundle.Patience(limit); len(left) > 0 && patience.Rest(2*time.Millisecond); {
+		left = s.b.Leaks()
 	}
+	return left
 }
 
 // visit lets a command go wrong at a point, deletes the container, and uses
