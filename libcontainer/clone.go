@@ -20,8 +20,12 @@ func (s *spawn) clone(bytes []byte) (err error) {
 		}
 	}
 	s.r.Trace.Phase("clone")
-	s.executor, err = nsenter.Start(nsenter.Options{Plan: bytes, Inputs: s.stamps.behind(s.inputs), Stdio: [3]int{0, 1, 2},
-		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group})
+	o := nsenter.Options{Plan: bytes, Inputs: s.stamps.behind(s.inputs), Stdio: [3]int{0, 1, 2},
+		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group}
+	if o.Network = s.network.take(); o.Network > 0 {
+		defer unix.Close(o.Network)
+	}
+	s.executor, err = nsenter.Start(o)
 	if frozen := finish(); frozen != nil {
 		return frozen
 	}

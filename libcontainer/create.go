@@ -33,10 +33,11 @@ type CreateOptions struct {
 	// Of run only.
 	Detach, Keep, NoSubreaper, Init bool
 
-	gate    bool   // create: wait for start
-	explain bool   // plan and check: nothing is made
-	dry     bool   // check: not even in the filter cache
-	notify  string // directory of the container's notify socket; "": none
+	gate    bool     // create: wait for start
+	explain bool     // plan and check: nothing is made
+	dry     bool     // check: not even in the filter cache
+	network *network // of the container, in the making; nil: there is no new one
+	notify  string   // directory of the container's notify socket; "": none
 }
 
 // prepare reads and compiles. It has no side effect but in the filter cache.
@@ -59,6 +60,9 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	}
 	if err != nil {
 		return nil, nil, err
+	}
+	if !o.explain && makesNetwork(config.Linux) {
+		o.network = newNetwork()
 	}
 	compiled, err := r.compile(o, config)
 	return config, compiled, err
@@ -263,7 +267,7 @@ func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher
 	if c == nil {
 		return nil, nil, err
 	}
-	s = &spawn{pidfds: pidfds, r: r, state: c, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
+	s = &spawn{network: o.network, pidfds: pidfds, r: r, state: c, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
 	if err == nil {
 		err = r.make(c, s, o)
 	}

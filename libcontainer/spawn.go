@@ -42,6 +42,7 @@ type spawn struct {
 	ignorePaused bool       // exec may wait for a resume
 	keeper       func()     // ends the keeper; nil: there is none
 	rehearsal    *rehearsal // of check; nil else
+	network      *network   // made meanwhile; nil: by the clone, if at all
 
 	executor *nsenter.Executor
 	stamps   *stamps // of a trace; nil without

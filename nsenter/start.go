@@ -20,6 +20,7 @@ type Options struct {
 	Stdio      [3]int  // the executor's, and at first the payload's, 0 to 2
 	Cloneflags uintptr // CLONE_NEW*
 	CgroupFD   int     // O_PATH descriptor of a cgroup v2 directory to start in; -1: the caller's own
+	Network    int     // descriptor of a network namespace to start in, if that can be, in place of CLONE_NEWNET; 0: none
 }
 
 // What the executor is started with, as in executor/plan.h.
@@ -77,11 +78,42 @@ func fork(o Options, status, steps, program int) (*Executor, error) {
 	if o.CgroupFD >= 0 {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, o.CgroupFD
 	}
+	leave := enterNetwork(o.Network)
+	if leave != nil {
+		attr.Sys.Cloneflags &^= unix.CLONE_NEWNET
+	}
 	pid, err := syscall.ForkExec("/proc/self/fd/5", []string{"corten", strings.Repeat(" ", progress)}, attr)
+	e := &Executor{PID: pid, Pidfd: pidfd, Status: -1}
+	if leave != nil {
+		if back := leave(); back != nil && err == nil {
+			e.Abort()
+			err = fmt.Errorf("setns back: %w", back)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("clone of the executor: %w", err)
 	}
-	return &Executor{PID: pid, Pidfd: pidfd}, nil
+	return e, nil
+}
+
+// enterNetwork moves this thread, which has to be locked, into the network
+// namespace of the descriptor, until leave is called. nil: it cannot.
+func enterNetwork(fd int) (leave func() error) {
+	if fd == 0 {
+		return nil
+	}
+	own, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	if unix.Setns(fd, unix.CLONE_NEWNET) != nil {
+		unix.Close(own)
+		return nil
+	}
+	return func() error {
+		defer unix.Close(own)
+		return unix.Setns(own, unix.CLONE_NEWNET)
+	}
 }
 
 // sealedImage is a descriptor of the executor that nobody can write to.

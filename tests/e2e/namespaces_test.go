@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -284,4 +285,37 @@ func TestATimeOffsetOutOfRangeIsRefused(t *testing.T) {
 			t.Errorf("%+v: exit status %d: %s", c.offset, r.Status, r.Stderr)
 		}
 	}
+}
+
+// A container's network ends with it: nothing of the runtime that waits for its end stays
+// in there. What asks runs long before.
+func TestARuntimeInTheForegroundIsNotInTheContainersNetwork(t *testing.T) {
+	b := bundle.New(t, bundle.Args("sh", "-c", "echo ready; sleep 1000"))
+	p := b.Begin(bundle.Options{}, "run", "--bundle", b.Dir, b.ID)
+	p.WaitFor("ready")
+	runtime := fmt.Sprintf("/proc/%d", p.Cmd.Process.Pid)
+	inside, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", b.State().PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outside := func() bool {
+		tasks, _ := filepath.Glob(runtime + "/task/*/ns/net")
+		for _, task := range tasks {
+			if link, err := os.Readlink(task); err == nil && link == inside {
+				return false
+			}
+		}
+		open, _ := filepath.Glob(runtime + "/fd/*")
+		for _, fd := range open {
+			if link, err := os.Readlink(fd); err == nil && link == inside {
+				return false
+			}
+		}
+		return len(tasks) > 0
+	}
+	if !bundle.Eventually(outside) {
+		t.Errorf("the runtime has a thread or a descriptor in %s", inside)
+	}
+	b.Corten("kill", b.ID, "KILL").OK(b)
+	p.Wait()
 }
