@@ -98,6 +98,8 @@ func declare(f cli.Flag, set *flag.FlagSet) {
 		set.Duration(f.Name, f.Value, "")
 	case *cli.GenericFlag:
 		set.Var(f.Value, f.Name, "")
+	default:
+		panic("no flag of corten's")
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"corten/nsenter"
 )
 
 // netlink is an rtnetlink(7) socket. It stays in the network namespace its
@@ -37,19 +39,14 @@ func openNetlink() (*netlink, error) {
 // is so the runtime's, whoever owns that namespace.
 func openNetlinkIn(ns int) (*netlink, error) {
 	runtime.LockOSThread()
-	own, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	leave, err := nsenter.EnterNetwork(ns)
 	if err != nil {
 		runtime.UnlockOSThread()
-		return nil, os.NewSyscallError("open /proc/thread-self/ns/net", err)
-	}
-	defer unix.Close(own)
-	if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-		runtime.UnlockOSThread()
-		return nil, os.NewSyscallError("setns CLONE_NEWNET", err)
+		return nil, err
 	}
 	n, err := openNetlink()
-	if back := unix.Setns(own, unix.CLONE_NEWNET); back != nil {
-		return nil, os.NewSyscallError("setns back", back) // the thread stays locked: it is of no use to others
+	if back := leave(); back != nil {
+		return nil, back // the thread stays locked: it is of no use to others
 	}
 	runtime.UnlockOSThread()
 	return n, err

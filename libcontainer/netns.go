@@ -38,16 +38,9 @@ func (n *network) take() int {
 	return max(<-n.made, 0)
 }
 
-// makesNetwork says whether the container gets a new network namespace, and no new
+// makesNetwork says whether the container gets a new network namespace, and no
 // user namespace, which would own it.
-func makesNetwork(l *specs.Linux) (makes bool) {
-	for _, ns := range l.Namespaces {
-		switch ns.Type {
-		case specs.UserNamespace:
-			return false
-		case specs.NetworkNamespace:
-			makes = ns.Path == ""
-		}
-	}
-	return makes
+func makesNetwork(l *specs.Linux) bool {
+	ns := namespaceOf(l, specs.NetworkNamespace)
+	return ns != nil && ns.Path == "" && namespaceOf(l, specs.UserNamespace) == nil
 }

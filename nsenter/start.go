@@ -78,16 +78,18 @@ func fork(o Options, status, steps, program int) (*Executor, error) {
 	if o.CgroupFD >= 0 {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, o.CgroupFD
 	}
-	leave := enterNetwork(o.Network)
-	if leave != nil {
-		attr.Sys.Cloneflags &^= unix.CLONE_NEWNET
+	var leave func() error
+	if o.Network > 0 {
+		if leave, _ = EnterNetwork(o.Network); leave != nil {
+			attr.Sys.Cloneflags &^= unix.CLONE_NEWNET
+		}
 	}
 	pid, err := syscall.ForkExec("/proc/self/fd/5", []string{"corten", strings.Repeat(" ", progress)}, attr)
 	e := &Executor{PID: pid, Pidfd: pidfd, Status: -1}
 	if leave != nil {
 		if back := leave(); back != nil && err == nil {
 			e.Abort()
-			err = fmt.Errorf("setns back: %w", back)
+			err = back
 		}
 	}
 	if err != nil {
@@ -96,24 +98,24 @@ func fork(o Options, status, steps, program int) (*Executor, error) {
 	return e, nil
 }
 
-// enterNetwork moves this thread, which has to be locked, into the network
-// namespace of the descriptor, until leave is called. nil: it cannot.
-func enterNetwork(fd int) (leave func() error) {
-	if fd == 0 {
-		return nil
-	}
+// EnterNetwork moves this thread, which has to be locked, into the network
+// namespace of the descriptor, until leave is called.
+func EnterNetwork(fd int) (leave func() error, err error) {
 	own, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("open /proc/thread-self/ns/net: %w", err)
 	}
-	if unix.Setns(fd, unix.CLONE_NEWNET) != nil {
+	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
 		unix.Close(own)
-		return nil
+		return nil, fmt.Errorf("setns CLONE_NEWNET: %w", err)
 	}
 	return func() error {
 		defer unix.Close(own)
-		return unix.Setns(own, unix.CLONE_NEWNET)
-	}
+		if err := unix.Setns(own, unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("setns back: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 // sealedImage is a descriptor of the executor that nobody can write to.
