@@ -26,7 +26,7 @@ COMMIT  ?= $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/de
 
 ARCH  := $(shell $(GO) env GOARCH)
 TAGS  := urfave_cli_no_docs
-FLAGS := -trimpath -buildvcs=false -tags $(TAGS) -ldflags '-s -w -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT)'
+FLAGS := -trimpath -buildvcs=false -tags $(TAGS) -ldflags '-s -w -E corten_start -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT)'
 PARTS := nsenter/executor_$(ARCH).elf seccomp/compiler_$(ARCH).elf cgroups/scope_$(ARCH).elf
 
 all: corten

@@ -4,7 +4,6 @@ package libcontainer
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"os"
 	"strconv"
 	"time"
@@ -130,40 +129,44 @@ func (t *Trace) Write() error {
 	}
 	defer t.file.Close()
 	t.Phase("write the trace")
-	var text []byte
+	text := make([]byte, 0, 256*len(t.spans))
 	if st, err := t.file.Stat(); err == nil && st.Size() == 0 {
 		text = append(text, "[\n"...)
 	}
 	for i := range t.spans[:t.phase] {
 		text = append(t.spans[i].json(text), ",\n"...)
 	}
-	_, err := t.file.Write(text)
+	if _, err := t.file.Write(text); err != nil {
+		return err
+	}
+	last := &t.spans[t.phase]
+	last.end = time.Now().UnixNano()
+	_, err := t.file.Write(append(last.json(text[:0]), ",\n"...))
 	return err
 }
 
-// json is a complete event: microseconds, and the executor as a process of its
-// own.
-func (s *span) json(text []byte) []byte {
+// json appends a complete event: microseconds, and the executor as a process of
+// its own.
+func (s *span) json(b []byte) []byte {
 	pid, kind := os.Getpid(), "runtime"
 	if s.executor != 0 {
 		pid, kind = s.executor, "executor"
 	}
-	microseconds := func(n int64) json.Number {
-		return json.Number(strconv.FormatInt(n/1000, 10) + "." + strconv.FormatInt(1000+n%1000, 10)[1:])
+	number := func(name string, n int64) {
+		b = strconv.AppendInt(append(b, name...), n, 10)
 	}
-	args := map[string]string{}
+	time := func(name string, n int64) {
+		number(name, n/1000)
+		b = append(b, '.', byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
+	}
+	b = append(append(b, `{"name":`...), quoteJSON(s.name)...)
+	b = append(append(append(b, `,"cat":"`...), kind...), `","ph":"X"`...)
+	time(`,"ts":`, s.begin)
+	time(`,"dur":`, max(0, s.end-s.begin))
+	number(`,"pid":`, int64(pid))
+	number(`,"tid":`, int64(pid))
 	if s.at != "" {
-		args["field"] = "config.json#" + s.at
+		b = append(append(append(b, `,"args":{"field":`...), quoteJSON("config.json#"+s.at)...), '}')
 	}
-	b, _ := json.Marshal(struct {
-		Name  string            `json:"name"`
-		Kind  string            `json:"cat"`
-		Phase string            `json:"ph"`
-		Begin json.Number       `json:"ts"`
-		Took  json.Number       `json:"dur"`
-		PID   int               `json:"pid"`
-		TID   int               `json:"tid"`
-		Args  map[string]string `json:"args,omitempty"`
-	}{s.name, kind, "X", microseconds(s.begin), microseconds(max(0, s.end-s.begin)), pid, pid, args})
-	return append(text, b...)
+	return append(b, '}')
 }

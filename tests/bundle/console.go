@@ -34,11 +34,12 @@ func (b *Bundle) Console() *Console {
 	var err error
 	c.conn, err = net.ListenUnix("unix", &net.UnixAddr{Name: c.Path, Net: "unix"})
 	b.must(err)
-	b.t.Cleanup(c.close)
+	b.t.Cleanup(c.Close)
 	return c
 }
 
-func (c *Console) close() {
+// Close ends both sides; the test's end does, too.
+func (c *Console) Close() {
 	c.conn.Close()
 	if c.PTY != nil {
 		c.PTY.Close()

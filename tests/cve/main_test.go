@@ -72,8 +72,7 @@ func raceConfined(t *testing.T, b *bundle.Bundle) {
 	for range n {
 		if r := b.Run("--detach"); r.Status == 0 {
 			ran++
-			text := b.Raw(fmt.Sprintf("/proc/%d/mountinfo", b.State().PID))
-			confined(t, &bundle.Report{Files: map[string]string{"/proc/self/mountinfo": text}})
+			confined(t, outside(b, b.State().PID))
 		}
 		b.Corten("delete", "--force", b.ID).OK(b)
 		if t.Failed() {
@@ -81,6 +80,11 @@ func raceConfined(t *testing.T, b *bundle.Bundle) {
 		}
 	}
 	t.Logf("%d of %d starts succeeded", ran, n)
+}
+
+// outside is what the host sees of the process's mounts.
+func outside(b *bundle.Bundle, pid int) *bundle.Report {
+	return &bundle.Report{Files: map[string]string{"/proc/self/mountinfo": b.Raw(fmt.Sprintf("/proc/%d/mountinfo", pid))}}
 }
 
 // confined checks that there is a procfs whose sys is read-only and whose keys

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -320,5 +321,32 @@ func TestAnExecEndsWithItsParentWhenAsked(t *testing.T) {
 	// And its status is its own as ever.
 	if r := b.Exec("--kill-with-parent", "ID", "sh", "-c", "exit 3"); r.Status != 3 {
 		t.Errorf("status %d, %s", r.Status, r.Stderr)
+	}
+}
+
+// corten_start moves them before Go's runtime sees them.
+func TestTheArgumentsAndTheEnvironmentArriveWhole(t *testing.T) {
+	bundle.NeedCorten(t)
+	b := bundle.New(t, bundle.Args("sleep", "1000"))
+	b.Corten("run", "--detach", "--bundle", b.Dir, b.ID).OK(b)
+	words := make([]string, 500)
+	for i := range words {
+		words[i] = fmt.Sprint("word", i)
+	}
+	bare := []string{"env", "-i"}
+	many := append(bare, words...)
+	for i := range words {
+		many[len(bare)+i] += "=" + strings.Repeat("x", i)
+	}
+	for _, c := range [][]string{bare, many} {
+		o := bundle.Options{Wrap: c}
+		want := strings.Join(words, " ") + "\n"
+		if got := b.CortenWith(o, append([]string{"exec", b.ID, "echo"}, words...)...).OK(b).Stdout; got != want {
+			t.Errorf("%d variables: the process printed %q", len(c)-len(bare), got)
+		}
+		for _, at := range []int{len(bare), len(c)} {
+			o.Wrap = slices.Insert(slices.Clone(c), at, "CORTEN_TRACE=/not/there")
+			refused(t, b.CortenWith(o, "state", b.ID), "open /not/there: no such file or directory")
+		}
 	}
 }

@@ -48,6 +48,7 @@ func TestATraceAccountsForTheTimeOfARun(t *testing.T) {
 	file := filepath.Join(b.Home, "trace.json")
 	b.Corten("--trace", file, "run", "--bundle", b.Dir, b.ID).OK(b)
 	var end, accounted, first float64
+	var last string
 	var executor []traceEvent
 	for _, e := range traceOf(t, file) {
 		if e.Ph != "X" || e.Dur < 0 {
@@ -60,11 +61,15 @@ func TestATraceAccountsForTheTimeOfARun(t *testing.T) {
 			first, accounted = e.Ts, e.Dur
 		default:
 			accounted += e.Dur
+			last = e.Name
 		}
 		end = max(end, e.Ts+e.Dur)
 	}
 	if accounted < 0.95*(end-first) {
 		t.Errorf("%.0f of %.0f microseconds are accounted for", accounted, end-first)
+	}
+	if last != "write the trace" {
+		t.Errorf("the trace ends with %q", last)
 	}
 	for i := 1; i < len(executor); i++ {
 		if was := executor[i-1]; was.Ts+was.Dur-executor[i].Ts > 1 {
