@@ -93,7 +93,8 @@ func ownConsole(t *testing.T, b *bundle.Bundle, volume string) {
 	mounts := outside(b, pid).Mounts()
 	dev, consoles := "", 0
 	for _, m := range mounts {
-		if strings.HasSuffix(volume, m.Root) && m.Root != "/" {
+		// Of its file system's root only a part may be mounted here.
+		if m.Root != "/" && (strings.HasSuffix(volume, m.Root) || strings.HasSuffix(m.Root, volume)) {
 			dev = m.ID
 		}
 	}

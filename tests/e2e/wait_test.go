@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,12 +29,23 @@ type ended struct {
 	CPU        *uint64 `json:"cpu_usec"`
 }
 
-// waitFor begins corten wait, and returns when it waits.
+// waitFor begins corten wait, and returns when it waits: it has a pidfd of the
+// container, and then makes the file, if it is the first.
 func waitFor(t *testing.T, b *bundle.Bundle, o bundle.Options, flags ...string) *bundle.Process {
 	t.Helper()
+	pid, file := fmt.Sprintf("Pid:\t%d\n", b.State().PID), filepath.Join(b.Root, b.ID, "exit")
+	_, first := os.Stat(file)
 	p := b.Begin(o, append(append([]string{"wait"}, flags...), b.ID)...)
-	file := filepath.Join(b.Root, b.ID, "exit")
-	if !bundle.Eventually(func() bool { _, err := os.Stat(file); return err == nil }) {
+	if !bundle.Eventually(func() bool {
+		if _, err := os.Stat(file); first != nil && err == nil {
+			return true
+		}
+		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", p.Cmd.Process.Pid))
+		return slices.ContainsFunc(fds, func(fd string) bool {
+			text, _ := os.ReadFile(fd)
+			return strings.Contains(string(text), pid)
+		})
+	}) {
 		t.Fatal("wait does not begin")
 	}
 	return p
