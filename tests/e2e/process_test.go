@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -306,4 +307,27 @@ func TestListenFdsArePassedOn(t *testing.T) {
 	if !slices.Contains(report.Env, "LISTEN_FDS=1") || !slices.Contains(report.Env, "LISTEN_PID=1") || !slices.Contains(report.Env, "LISTEN_FDNAMES=web") {
 		t.Errorf("env %q", report.Env)
 	}
+}
+
+// Neither the runtime nor the executor has a page that can be written and executed.
+func TestNoPageIsWritableAndExecutable(t *testing.T) {
+	bundle.NeedCorten(t)
+	b := bundle.New(t, bundle.Probe("pause"))
+	b.Create()
+	waiting := b.Begin(bundle.Options{}, "wait", b.ID)
+	for name, pid := range map[string]int{"executor": b.State().PID, "runtime": waiting.Cmd.Process.Pid} {
+		text := b.Raw(fmt.Sprintf("/proc/%d/maps", pid))
+		code := false
+		for line := range strings.Lines(text) {
+			code = code || strings.Contains(line, " r-xp ")
+			if _, mode, _ := strings.Cut(line, " "); mode[1] == 'w' && mode[2] == 'x' {
+				t.Errorf("%s: %s", name, line)
+			}
+		}
+		if !code {
+			t.Errorf("%s: no code in\n%s", name, text)
+		}
+	}
+	b.Corten("delete", "--force", b.ID).OK(b)
+	waiting.Wait()
 }
