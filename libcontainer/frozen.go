@@ -5,7 +5,6 @@ package libcontainer
 import (
 	"errors"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -94,13 +93,10 @@ func (s *spawn) checkFrozen() error {
 // the new process has executed the executor (CLONE_VFORK), and a frozen one
 // never does. The result, called after the clone, says whether it was ended.
 func (s *spawn) guard() (finish func() error) {
-	if runtime.GOMAXPROCS(0) < 2 {
-		runtime.GOMAXPROCS(2) // the thread in clone keeps its own
-	}
 	var mu sync.Mutex
 	var result error
 	over := false
-	go func() {
+	beside(func() {
 		for result == nil {
 			// No timer of Go's: for one, its runtime opens three descriptors, and ends the
 			// program if it cannot.
@@ -117,7 +113,7 @@ func (s *spawn) guard() (finish func() error) {
 			}
 			mu.Unlock()
 		}
-	}()
+	})
 	return func() error {
 		mu.Lock()
 		defer mu.Unlock()

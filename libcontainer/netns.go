@@ -17,16 +17,15 @@ import (
 type network struct{ made chan int }
 
 func newNetwork() *network {
-	runtime.GOMAXPROCS(2) // corten_start has set one
 	n := &network{make(chan int, 1)}
-	go func() {
+	beside(func() {
 		runtime.LockOSThread() // for good: the thread ends, and is no longer in there
 		fd := -1
 		if unix.Unshare(unix.CLONE_NEWNET) == nil {
 			fd, _ = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		}
 		n.made <- fd
-	}()
+	})
 	return n
 }
 

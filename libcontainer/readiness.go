@@ -156,10 +156,10 @@ func (r *Runtime) relayMeanwhile(n *notifier, pidfd int) (done func()) {
 		return func() {}
 	}
 	told := make(chan struct{})
-	go func() {
+	beside(func() {
 		r.relay(n, pidfd, os.Getpid(), true)
 		close(told)
-	}()
+	})
 	return func() { <-told }
 }
 

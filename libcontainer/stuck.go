@@ -81,10 +81,10 @@ func (r *Runtime) patiently(catcher *signals.Catcher, name string, noFollow bool
 		return os.NewSyscallError("pipe2", err)
 	}
 	defer unix.Close(done[0])
-	go func() {
+	beside(func() {
 		ask()
 		unix.Close(done[1])
-	}()
+	})
 	fds := [...]unix.PollFd{{Fd: int32(done[0])}, {Fd: -1}}
 	if catcher != nil {
 		fds[1] = unix.PollFd{Fd: int32(catcher.FD()), Events: unix.POLLIN}

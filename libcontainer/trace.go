@@ -155,14 +155,14 @@ func (s *span) json(b []byte) []byte {
 	number := func(name string, n int64) {
 		b = strconv.AppendInt(append(b, name...), n, 10)
 	}
-	time := func(name string, n int64) {
+	microseconds := func(name string, n int64) {
 		number(name, n/1000)
 		b = append(b, '.', byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
 	}
 	b = append(append(b, `{"name":`...), quoteJSON(s.name)...)
 	b = append(append(append(b, `,"cat":"`...), kind...), `","ph":"X"`...)
-	time(`,"ts":`, s.begin)
-	time(`,"dur":`, max(0, s.end-s.begin))
+	microseconds(`,"ts":`, s.begin)
+	microseconds(`,"dur":`, max(0, s.end-s.begin))
 	number(`,"pid":`, int64(pid))
 	number(`,"tid":`, int64(pid))
 	if s.at != "" {

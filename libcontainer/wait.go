@@ -109,22 +109,13 @@ func (e *Ended) die(pidfd, pid int) {
 		info.Mask = unix.PIDFD_INFO_EXIT
 		return unix.IoctlPidfdInfo(pidfd, &info) == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0
 	}
-	for !seen() {
-		if status, ok := zombieStatus(pidfd, pid); ok {
-			e.exited(status)
-			return
-		}
-		fields, err := statFields(pid)
-		if err == nil && fields[0] == "X" { // it is being reaped, which is told at the end of that
-			sleep := unix.NsecToTimespec(20_000)
-			_ = unix.Nanosleep(&sleep, nil)
-			continue
-		}
-		if !seen() {
-			return
-		}
+	if seen() {
+		e.exited(syscall.WaitStatus(info.Exit_code))
+	} else if status, ok := zombieStatus(pidfd, pid); ok {
+		e.exited(status)
+	} else if seen() { // reaped in between
+		e.exited(syscall.WaitStatus(info.Exit_code))
 	}
-	e.exited(syscall.WaitStatus(info.Exit_code))
 }
 
 // zombieStatus is the status of an ended process that nobody has reaped, as
