@@ -97,6 +97,9 @@ func (r *Root) spelled(out *plan.IDMap, option string) error {
 		default:
 			return &plan.Error{At: out.At, Err: errors.New("want uids= and gids=, parted by a semicolon, got " + strconv.Quote(part))}
 		}
+		if *to != "" {
+			return &plan.Error{At: out.At, Err: errors.New(name + "= is given twice: more ranges come after a #")}
+		}
 		for one := range strings.SplitSeq(ranges, "#") {
 			id, err := mapping(one, base)
 			if err != nil {

@@ -79,6 +79,7 @@ func TestWhatNoMountCanBeIsRefusedAtItsField(t *testing.T) {
 		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap=uids=0-4294967295-1;gids=0-1-1"}}, "options/0", "last id"},
 		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap=uids=@0-1-1;gids=0-1-1"}}, "options/0", "no range"},
 		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap=users=0-1-1"}}, "options/0", "want uids="},
+		{specs.Mount{Destination: "/a", Type: "bind", Source: "/x", Options: []string{"idmap=uids=0-1-1;gids=0-1-1;uids=1-1-1"}}, "options/0", "twice"},
 		{specs.Mount{Destination: "/a", Type: "tmpfs", Source: strings.Repeat("x", 256)}, "source", "255 bytes"},
 		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"mode=" + strings.Repeat("0", 256)}}, "options/0", "255 bytes"},
 		{specs.Mount{Destination: "/a", Type: "overlay", Options: []string{"lowerdir=/a:/" + strings.Repeat("x", 255)}}, "options/0", "255 bytes"},
