@@ -11,12 +11,13 @@ import (
 
 // arrows are the only imports of corten's packages among themselves.
 var arrows = map[string][]string{
-	"corten":          {"libcontainer", "signals", "seccomp", "nsenter/plan"},
+	"corten":          {"libcontainer", "signals", "seccomp", "nsenter/entry", "nsenter/plan"},
 	"libcontainer":    {"rootfs", "seccomp", "cgroups", "nsenter", "nsenter/plan", "signals"},
 	"rootfs":          {"nsenter/plan"},
 	"seccomp":         {"nsenter/plan", "nsenter/program"},
 	"cgroups":         {"nsenter/plan", "nsenter/program"},
-	"nsenter":         {"nsenter/plan"},
+	"nsenter":         {"nsenter/entry", "nsenter/plan"},
+	"nsenter/entry":   nil,
 	"nsenter/plan":    nil,
 	"nsenter/program": nil,
 	"signals":         nil,

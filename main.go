@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"corten/libcontainer"
+	_ "corten/nsenter/entry"
 )
 
 // Set by the linker.
@@ -55,26 +56,7 @@ var commands = [...]struct {
 // A process dies with the thread that cloned it, when it asked for a death
 // signal (PR_SET_PDEATHSIG): the executor's must be the main thread, which
 // lives as long as the runtime.
-func init() {
-	runtime.LockOSThread()
-	calmMonitor()
-}
-
-// calmMonitor lets the first thread that Go's runtime makes, which looks after
-// those in system calls, oversleep by up to 5 ms. It wakes up every 20 µs at
-// first, on the main thread's processor: a twentieth of the time of a command.
-func calmMonitor() {
-	pid := unix.Getpid()
-	if unix.Tgkill(pid, pid+1, 0) != nil {
-		return // that number is another's
-	}
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid+1)+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return
-	}
-	_, _ = unix.Write(fd, []byte("5000000"))
-	unix.Close(fd)
-}
+func init() { runtime.LockOSThread() }
 
 func main() {
 	if os.Args[0] == libcontainer.KeeperName {

@@ -2,12 +2,10 @@
 
 package libcontainer
 
-import "runtime"
+import "corten/signals"
 
-// beside runs f while the caller goes on. corten_start has Go begin with one
-// processor, which a thread keeps through a clone, and for milliseconds in any
-// other call: f gets another.
+// beside runs f while the caller goes on.
 func beside(f func()) {
-	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
+	signals.Processors(2)
 	go f()
 }

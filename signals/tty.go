@@ -4,7 +4,6 @@ package signals
 
 import (
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -44,9 +43,9 @@ func (c *Console) Start() (err error) {
 		}
 		c.saved = t
 	}
-	// Each of the two, and who waits for the payload, would keep the one processor that
-	// corten_start has left Go for some milliseconds, and so every key.
-	runtime.GOMAXPROCS(max(3, runtime.GOMAXPROCS(0)))
+	// Each of the two, and who waits for the payload, would keep the processor for some
+	// milliseconds, and so every key.
+	Processors(3)
 	go c.relayInput()
 	go c.relayOutput()
 	return nil

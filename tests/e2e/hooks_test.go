@@ -516,3 +516,28 @@ func TestAHookHasNoDescriptorOfTheCaller(t *testing.T) {
 		}
 	}
 }
+
+// Before Go's runtime starts, corten lowers its own limit on descriptors and
+// raises its timer slack: what it starts has the caller's.
+func TestHooksAndPayloadHaveTheCallersLimitAndTimerSlack(t *testing.T) {
+	bundle.NeedCorten(t)
+	const print = "ulimit -S -n; ulimit -H -n; /bin/busybox cat /proc/self/timerslack_ns; "
+	b, dir := hooked(t, func(kind, dir string) []specs.Hook {
+		return []specs.Hook{shellHook("{ " + print + "} >" + dir + "/" + kind)}
+	}, bundle.Args("sh", "-c", print+"exec sleep 1000"), func(s *specs.Spec) { s.Process.Rlimits = nil })
+	o := bundle.Options{Wrap: []string{"sh", "-c", `ulimit -S -n 91; ulimit -H -n 97; exec "$@"`, "sh"}}
+	slack := b.Raw("/proc/self/timerslack_ns")
+	want := "91\n97\n" + slack
+	run := b.Begin(o, "run", "--bundle", b.Dir, b.ID)
+	run.WaitFor(want)
+	if r := b.CortenWith(o, "exec", b.ID, "sh", "-c", print).OK(b); r.Stdout != want {
+		t.Errorf("exec: %q, want %q", r.Stdout, want)
+	}
+	b.CortenWith(o, "delete", "--force", b.ID).OK(b)
+	run.Wait()
+	for _, kind := range hookKinds {
+		if got := b.Raw(dir + "/" + kind); got != want {
+			t.Errorf("%s: %q, want %q", kind, got, want)
+		}
+	}
+}

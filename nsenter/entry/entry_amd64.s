@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "textflag.h"
+
+#define SYS_prctl 157
+#define SYS_prlimit64 302
+#define PR_SET_TIMERSLACK 29
+#define RLIMIT_NOFILE 7
+
+DATA setting<>+0(SB)/8, $"GOMAXPRO"
+DATA setting<>+8(SB)/8, $"CS=1"
+GLOBL setting<>(SB), RODATA, $16
+
+// What corten_start found: 1, and the limit on descriptors; or 0.
+GLOBL found<>(SB), NOPTR, $8
+GLOBL limit<>(SB), NOPTR, $16
+
+// corten_start is where the kernel starts the program (-E in the Makefile). It
+// saves a sixth of the time of a short command:
+//
+// Go's runtime makes room for as many threads as there are processors and starts
+// some: so GOMAXPROCS=1 is appended to the environment, where it counts unless
+// the caller has set it.
+//
+// It reads files to learn of huge pages and of limits on processors, neither of
+// which matters: no descriptor is left for them until the package is initialized.
+//
+// Its first thread looks after those in system calls, every 20 µs at first, on
+// the processor of the main one: what timer slack the main one has when it makes
+// that thread, it may oversleep by, here half a millisecond.
+//
+// Then it goes on as a C library does that starts Go: argc in DI, argv in SI. The
+// stack is as execve(2) leaves it: argc, argv, 0, environment, 0, auxiliary
+// vector; what comes before the second 0 moves down, over argc.
+TEXT corten_start(SB), NOSPLIT|NOFRAME, $0
+	MOVL	$SYS_prctl, AX
+	MOVL	$PR_SET_TIMERSLACK, DI
+	MOVL	$5000000, SI
+	SYSCALL
+	MOVL	$SYS_prlimit64, AX
+	XORL	DI, DI
+	MOVL	$RLIMIT_NOFILE, SI
+	XORL	DX, DX
+	LEAQ	limit<>(SB), R10
+	SYSCALL
+	TESTQ	AX, AX
+	JNZ	stack
+	MOVQ	$1, found<>(SB)
+	// The soft limit becomes 3, below the red zone: 0 to 2 can be opened.
+	MOVQ	$3, -16(SP)
+	MOVQ	limit<>+8(SB), AX
+	MOVQ	AX, -8(SP)
+	MOVL	$SYS_prlimit64, AX
+	LEAQ	-16(SP), DX
+	XORL	R10, R10
+	SYSCALL
+stack:
+	MOVQ	0(SP), DI
+	MOVQ	SP, SI
+	MOVQ	SP, BX
+	MOVQ	DI, CX
+argument:
+	MOVQ	8(BX), AX
+	MOVQ	AX, 0(BX)
+	ADDQ	$8, BX
+	DECQ	CX
+	JGE	argument
+environment:
+	MOVQ	8(BX), AX
+	TESTQ	AX, AX
+	JZ	end
+	MOVQ	AX, 0(BX)
+	ADDQ	$8, BX
+	JMP	environment
+end:
+	LEAQ	setting<>(SB), AX
+	MOVQ	AX, 0(BX)
+	JMP	main(SB)
+
+// func resume()
+TEXT ·resume(SB), NOSPLIT, $0
+	CMPQ	found<>(SB), $0
+	JEQ	ask
+	MOVL	$SYS_prctl, AX
+	MOVL	$PR_SET_TIMERSLACK, DI
+	XORL	SI, SI // the default, which is the caller's
+	SYSCALL
+	MOVQ	limit<>(SB), AX
+	MOVQ	AX, ·Nofile(SB)
+	MOVQ	limit<>+8(SB), AX
+	MOVQ	AX, ·Nofile+8(SB)
+	LEAQ	limit<>(SB), DX
+	XORL	R10, R10
+	JMP	call
+ask:
+	XORL	DX, DX
+	LEAQ	·Nofile(SB), R10
+call:
+	MOVL	$SYS_prlimit64, AX
+	XORL	DI, DI
+	MOVL	$RLIMIT_NOFILE, SI
+	SYSCALL
+	RET
