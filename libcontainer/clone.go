@@ -13,24 +13,20 @@ import (
 
 // clone starts the executor, with the plan in bytes.
 func (s *spawn) clone(bytes []byte) (err error) {
-	group, finish := -1, func() error { return nil }
+	group := -1
 	if s.group != nil && s.compiled.Cgroup.Into >= 0 && !s.compiled.Cgroup.Handed {
-		if group = s.group.FD(); group >= 0 {
-			finish = s.guard()
-		}
+		group = s.group.FD()
 	}
 	s.r.Trace.Phase("clone")
+	var stopped error
 	o := nsenter.Options{Plan: bytes, Inputs: s.stamps.behind(s.inputs), Stdio: [3]int{0, 1, 2},
-		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group}
-	if o.Network = s.network.take(); o.Network > 0 {
+		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group, Still: func(e *nsenter.Executor) error { stopped = s.starting(e); return stopped }}
+	if o.Network = s.network.Take(); o.Network > 0 {
 		defer unix.Close(o.Network)
 	}
 	s.executor, err = nsenter.Start(o)
-	if frozen := finish(); frozen != nil {
-		return frozen
-	}
-	if err == nil {
-		return nil
+	if err == nil || stopped != nil {
+		return err
 	}
 	if s.elsewhere != nil && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP)) {
 		// No process goes where controllers come from (cgroups(7), "no internal

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"corten/cgroups"
+	"corten/nsenter"
 	"corten/nsenter/plan"
 	"corten/seccomp"
 	"corten/signals"
@@ -33,11 +34,11 @@ type CreateOptions struct {
 	// Of run only.
 	Detach, Keep, NoSubreaper, Init bool
 
-	gate    bool     // create: wait for start
-	explain bool     // plan and check: nothing is made
-	dry     bool     // check: not even in the filter cache
-	network *network // of the container, in the making; nil: there is no new one
-	notify  string   // directory of the container's notify socket; "": none
+	gate    bool             // create: wait for start
+	explain bool             // plan and check: nothing is made
+	dry     bool             // check: not even in the filter cache
+	network *nsenter.Network // of the container, in the making; nil: there is no new one
+	notify  string           // directory of the container's notify socket; "": none
 }
 
 // prepare reads and compiles. It has no side effect but in the filter cache.
@@ -62,7 +63,7 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 		return nil, nil, err
 	}
 	if !o.explain && makesNetwork(config.Linux) {
-		o.network = newNetwork()
+		o.network = nsenter.NewNetwork()
 	}
 	compiled, err := r.compile(o, config)
 	return config, compiled, err

@@ -5,7 +5,6 @@ package libcontainer
 import (
 	"errors"
 	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -89,48 +88,18 @@ func (s *spawn) checkFrozen() error {
 	return &plan.Error{At: plan.At("/linux/cgroupsPath"), Err: cgroups.ErrFrozen}
 }
 
-// guard watches over the clone into a v2 cgroup: this thread waits in it until
-// the new process has executed the executor (CLONE_VFORK), and a frozen one
-// never does. The result, called after the clone, says whether it was ended.
-func (s *spawn) guard() (finish func() error) {
-	var mu sync.Mutex
-	var result error
-	over := false
-	beside(func() {
-		for result == nil {
-			// No timer of Go's: for one, its runtime opens three descriptors, and ends the
-			// program if it cannot.
-			sleep := unix.NsecToTimespec(patience.Nanoseconds())
-			_ = unix.Nanosleep(&sleep, nil)
-			mu.Lock()
-			if over {
-				mu.Unlock()
-				return
-			}
-			if err := s.checkFrozen(); err != nil && !s.ignorePaused {
-				s.killChild()
-				result = err
-			}
-			mu.Unlock()
-		}
-	})
-	return func() error {
-		mu.Lock()
-		defer mu.Unlock()
-		over = true
-		return result
+// starting looks after an executor that does not begin, in the cgroup that it was
+// cloned into.
+func (s *spawn) starting(e *nsenter.Executor) error {
+	if s.ignorePaused || s.group == nil {
+		return nil
 	}
-}
-
-// killChild kills the runtime's own child in the cgroup. Nobody has waited for
-// it, so that its pid is no other's.
-func (s *spawn) killChild() {
-	pids, _ := s.group.Cloned()
-	for _, pid := range pids {
-		if parentOf(pid) == os.Getpid() {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
+	err := s.checkFrozen()
+	if err != nil {
+		_ = unix.PidfdSendSignal(e.Pidfd, unix.SIGKILL, nil, 0)
+		s.free(e.PID)
 	}
+	return err
 }
 
 // abort ends the executor and reaps it. Out of a frozen cgroup first: that of

@@ -39,10 +39,10 @@ type spawn struct {
 
 	catcher *signals.Catcher // of a foreground container or exec; nil: none
 
-	ignorePaused bool       // exec may wait for a resume
-	keeper       func()     // ends the keeper; nil: there is none
-	rehearsal    *rehearsal // of check; nil else
-	network      *network   // made meanwhile; nil: by the clone, if at all
+	ignorePaused bool             // exec may wait for a resume
+	keeper       func()           // ends the keeper; nil: there is none
+	rehearsal    *rehearsal       // of check; nil else
+	network      *nsenter.Network // made meanwhile; nil: by the clone, if at all
 
 	executor *nsenter.Executor
 	stamps   *stamps // of a trace; nil without

@@ -7,10 +7,13 @@ package nsenter
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"syscall"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"corten/nsenter/entry"
 )
 
 // Options are what an executor is started with.
@@ -20,14 +23,15 @@ type Options struct {
 	Stdio      [3]int  // the executor's, and at first the payload's, 0 to 2
 	Cloneflags uintptr // CLONE_NEW*
 	CgroupFD   int     // O_PATH descriptor of a cgroup v2 directory to start in; -1: the caller's own
-	Network    int     // descriptor of a network namespace to start in, if that can be, in place of CLONE_NEWNET; 0: none
+	Network    int     // descriptor of a network namespace to start in, in place of CLONE_NEWNET; 0: none
+
+	// Still is called with an executor that has not begun after Silence, and each
+	// time as long again: an error ends it, and is Start's. nil: it has all the time.
+	Still func(*Executor) error
 }
 
-// What the executor is started with, as in executor/plan.h.
-const (
-	inputsFD = 6
-	progress = 10
-)
+// inputsFD is the first input's, as in executor/plan.h.
+const inputsFD = 6
 
 // Start clones the executor into new namespaces and its cgroup and returns when
 // it runs. All descriptors of o stay open and the caller's. An executor whose
@@ -57,45 +61,92 @@ func Start(o Options) (*Executor, error) {
 	return e, nil
 }
 
+// Silence is how long the executor may take until it is looked after.
+const Silence = 200 * time.Millisecond
+
+// What is executed, and with which arguments; there is no environment.
+var (
+	programPath = unsafe.StringData("/proc/self/fd/5\x00")
+	arguments   = [...]*byte{unsafe.StringData("corten\x00"), unsafe.StringData("          \x00"), nil}
+	environment [1]*byte
+)
+
+// fork clones the executor. In the clone every descriptor gets its number, and
+// the limit on them is the caller's again; then it executes the program.
 func fork(o Options, status, steps, program int) (*Executor, error) {
-	// All of them are in Files: ForkExec moves only those out of each other's
-	// way, and one that is not could be gone when the path is looked up
-	// (golang/go#61751).
-	files := make([]uintptr, 0, inputsFD+len(o.Inputs))
-	for _, fd := range [...]int{o.Stdio[0], o.Stdio[1], o.Stdio[2], status, steps, program} {
-		files = append(files, uintptr(fd))
+	files := append(make([]int, 0, inputsFD+len(o.Inputs)), o.Stdio[0], o.Stdio[1], o.Stdio[2], status, steps, program)
+	files = append(files, o.Inputs...)
+	moved, err := spread(files)
+	defer closeAll(moved)
+	if err != nil {
+		return nil, err
 	}
-	for _, fd := range o.Inputs {
-		files = append(files, uintptr(fd))
+	t := &task{calls: make([]call, 0, len(files)+3)}
+	do := func(nr uintptr, arg ...uintptr) {
+		c := call{nr: nr}
+		copy(c.arg[:], arg)
+		t.calls = append(t.calls, c)
 	}
-	for _, fd := range files {
-		if int(fd) < 0 {
-			return nil, fmt.Errorf("executor: %w", syscall.EBADF)
-		}
-	}
-	pidfd := -1
-	attr := &syscall.ProcAttr{Files: files, Sys: &syscall.SysProcAttr{Cloneflags: o.Cloneflags, PidFD: &pidfd}}
-	if o.CgroupFD >= 0 {
-		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, o.CgroupFD
-	}
-	var leave func() error
+	flags := uint64(o.Cloneflags) | unix.CLONE_PIDFD
 	if o.Network > 0 {
-		if leave, _ = EnterNetwork(o.Network); leave != nil {
-			attr.Sys.Cloneflags &^= unix.CLONE_NEWNET
+		flags &^= unix.CLONE_NEWNET
+		do(unix.SYS_SETNS, uintptr(o.Network), unix.CLONE_NEWNET)
+	}
+	for i, fd := range files {
+		if fd == i {
+			do(unix.SYS_FCNTL, uintptr(fd), unix.F_SETFD, 0)
+		} else {
+			do(unix.SYS_DUP3, uintptr(fd), uintptr(i), 0)
 		}
 	}
-	pid, err := syscall.ForkExec("/proc/self/fd/5", []string{"corten", strings.Repeat(" ", progress)}, attr)
-	e := &Executor{PID: pid, Pidfd: pidfd, Status: -1}
-	if leave != nil {
-		if back := leave(); back != nil && err == nil {
-			e.Abort()
-			err = back
-		}
+	if entry.Nofile.Max > 0 {
+		do(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&entry.Nofile)), 0)
 	}
+	do(unix.SYS_EXECVE, uintptr(unsafe.Pointer(programPath)), uintptr(unsafe.Pointer(&arguments)), uintptr(unsafe.Pointer(&environment)))
+	pid, err := t.launch(flags, o.CgroupFD)
 	if err != nil {
 		return nil, fmt.Errorf("clone of the executor: %w", err)
 	}
+	e := &Executor{PID: pid, Pidfd: int(t.pidfd), Status: -1}
+	for !t.wait(Silence) {
+		if o.Still == nil {
+			continue
+		}
+		if err := o.Still(e); err != nil {
+			e.Abort()
+			return nil, err
+		}
+	}
+	if err := t.failed(); err != nil {
+		e.Abort()
+		return nil, fmt.Errorf("start of the executor: %w", err)
+	}
 	return e, nil
+}
+
+// spread makes sure that no number is given to a descriptor before the one that
+// has it was copied: it copies those below their place out of the way. The
+// copies are the caller's to close.
+func spread(files []int) (copies []int, err error) {
+	for i, fd := range files {
+		if fd < 0 {
+			return copies, fmt.Errorf("executor: %w", syscall.EBADF)
+		}
+		if fd >= i {
+			continue
+		}
+		if files[i], err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, len(files)); err != nil {
+			return copies, fmt.Errorf("F_DUPFD_CLOEXEC: %w", err)
+		}
+		copies = append(copies, files[i])
+	}
+	return copies, nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
 }
 
 // EnterNetwork moves this thread, which has to be locked, into the network

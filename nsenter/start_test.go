@@ -3,10 +3,13 @@
 package nsenter
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -206,5 +209,79 @@ func TestStartFailure(t *testing.T) {
 	s.eof()
 	if status := s.end(); status != 1 {
 		t.Errorf("status %d, want 1", status)
+	}
+}
+
+// Whatever numbers the inputs have here, each arrives in its slot.
+func TestInputsArriveInTheirSlots(t *testing.T) {
+	const n = 8
+	var files [n]*os.File
+	for i := range files {
+		f, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files[i] = f
+	}
+	// As low as can be and upside down, so that all are in each other's way.
+	slices.SortFunc(files[:], func(a, b *os.File) int { return cmp.Compare(b.Fd(), a.Fd()) })
+	var inputs []int
+	b, script := plan.NewBuilder(), ""
+	for i, f := range files {
+		fmt.Fprint(f, i)
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		inputs = append(inputs, int(f.Fd()))
+		slot := b.Input(plan.Input{At: at, Kind: plan.KindInherited})
+		b.Dup3(at, slot, uint64(20+i))
+		script += fmt.Sprintf("cat <&%d; ", 20+i)
+	}
+	shell(b, busybox(t), script)
+	s := start(t, b, newAll, inputs...)
+	s.next(RecordExec)
+	s.eof()
+	if status, out := s.end(), s.output(); status != 0 || out != "01234567" {
+		t.Errorf("status %d, output %q", status, out)
+	}
+}
+
+// The kernel says which call of the clone has failed, before anything ran.
+func TestADescriptorThatIsNoneIsAnError(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Input(plan.Input{At: at, Kind: plan.KindInherited})
+	shell(b, busybox(t), "true")
+	needRoot(t)
+	encoded, err := b.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := children(t, os.Getpid())
+	e, err := Start(Options{Plan: encoded, Inputs: []int{1 << 20}, Stdio: [3]int{0, 1, 2}, CgroupFD: -1})
+	if !errors.Is(err, syscall.EBADF) || e != nil {
+		t.Errorf("executor %v, error %v, want EBADF", e, err)
+	}
+	if after := children(t, os.Getpid()); after != before {
+		t.Errorf("%d children, before %d", after, before)
+	}
+}
+
+func TestANetworkNamespaceIsMadeMeanwhile(t *testing.T) {
+	needRoot(t)
+	fd := NewNetwork().Take()
+	if fd <= 0 {
+		t.Fatalf("descriptor %d", fd)
+	}
+	defer unix.Close(fd)
+	var own, made unix.Stat_t
+	if err := errors.Join(unix.Stat("/proc/self/ns/net", &own), unix.Fstat(fd, &made)); err != nil {
+		t.Fatal(err)
+	}
+	if own.Ino == made.Ino || own.Dev != made.Dev {
+		t.Errorf("own namespace %d:%d, new one %d:%d", own.Dev, own.Ino, made.Dev, made.Ino)
+	}
+	if (*Network)(nil).Take() != 0 {
+		t.Error("none has a descriptor")
 	}
 }

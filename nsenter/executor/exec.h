@@ -68,7 +68,7 @@ int plan_read(void *plan, size_t size);
 
 /* plan_run.c */
 _Noreturn void execute(char *progress); /* PROGRESS spaces of its arguments, or NULL */
-void plan_run(void); /* returns after the last step, if none was execve */
+void plan_run(void); /* from exec.step on; returns after the last one, if none was execve */
 _Noreturn void quit(int status);
 void send_record(uint32_t kind, int err); /* with the step's number and exec.text */
 void say(const char *text, size_t len); /* appends to exec.text what fits */

@@ -83,30 +83,48 @@ int op_gate(const uint64_t *arg)
 	return n == 1 ? 0 : n < 0 ? n : -EPIPE;
 }
 
+/* The new process has the memory of the old one, which ends: nothing is copied. */
+static struct {
+	int ends[2]; /* of a pipe */
+	char stack[16384] __attribute__((aligned(16)));
+} heir;
+
 /*
  * The new process waits for the old one's end, so its records come after
  * RECORD_FORK. Without a byte there was no record: nobody knows of it.
  */
+static void succeed(void)
+{
+	int n, known = 0;
+	char byte;
+
+	SYS(close, heir.ends[1]);
+	while ((n = SYS(read, heir.ends[0], &byte, 1)) == 1 || n == -EINTR)
+		known |= n == 1;
+	SYS(close, heir.ends[0]);
+	if (!known)
+		quit(1);
+	exec.tolerated = 0;
+	exec.step++;
+	plan_run();
+	quit(0);
+}
+
 int op_fork(const uint64_t *arg)
 {
-	int ends[2], pid, n, known = 0;
+	int pid, r = SYS(pipe2, heir.ends, O_CLOEXEC);
 	char byte = 0;
-	int r = SYS(pipe2, ends, O_CLOEXEC);
 
 	if (r < 0)
 		return r;
-	pid = SYS(clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+	pid = clone_here(CLONE_PARENT | SIGCHLD, heir.stack + sizeof(heir.stack), succeed);
 	if (pid > 0) {
 		send_record(RECORD_FORK, pid);
-		SYS(write, ends[1], &byte, 1);
+		SYS(write, heir.ends[1], &byte, 1);
 		quit(0);
 	}
-	SYS(close, ends[1]);
-	while (pid == 0 && ((n = SYS(read, ends[0], &byte, 1)) == 1 || n == -EINTR))
-		known |= n == 1;
-	SYS(close, ends[0]);
-	if (pid == 0 && !known)
-		quit(1);
+	SYS(close, heir.ends[0]);
+	SYS(close, heir.ends[1]);
 	return pid;
 }
 

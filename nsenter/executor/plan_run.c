@@ -166,7 +166,7 @@ void plan_run(void)
 {
 	const struct plan_step *steps = (const struct plan_step *)(exec.plan + 1);
 
-	for (exec.step = 0; exec.step < exec.plan->nsteps; exec.step++) {
+	for (; exec.step < exec.plan->nsteps; exec.step++) {
 		const struct plan_step *s = &steps[exec.step];
 		int r;
 
@@ -238,9 +238,12 @@ static int adopt(void)
 
 _Noreturn void execute(char *progress)
 {
+	static const uint64_t none;
 	int r;
 
 	exec.progress = progress;
+	/* Those that launched it have blocked all. */
+	SYS(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 
 	SYS(prctl, PR_SET_NAME, "corten", 0, 0, 0);
 	exec.status = FD_STATUS;
@@ -253,6 +256,7 @@ _Noreturn void execute(char *progress)
 		r = adopt();
 	if (r < 0)
 		fail(-r);
+	exec.step = 0;
 	plan_run();
 	quit(0);
 }

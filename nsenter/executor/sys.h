@@ -48,6 +48,7 @@ static inline int sys_int(long r)
 #if defined(__clang_analyzer__) /* does not see what assembly writes */
 
 long sys(long n, long a, long b, long c, long d, long e, long f);
+int clone_here(long flags, void *stack, void (*function)(void));
 #define SYS_START(function) _Static_assert(1, #function)
 
 #elif defined(__x86_64__)
@@ -63,6 +64,23 @@ static inline long sys(long n, long a, long b, long c, long d, long e, long f)
 			 : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return n;
+}
+
+/*
+ * clone(2) of a process that shares this one's memory, in which it calls the
+ * function, with a stack that ends there. Result as that of clone.
+ */
+static inline int clone_here(long flags, void *stack, void (*function)(void))
+{
+	long r = __NR_clone;
+	register long r10 __asm__("r10") = 0;
+	register long r8 __asm__("r8") = 0;
+
+	__asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%ebp, %%ebp\n\tcall *%[function]\n\thlt\n1:"
+			 : "+a"(r)
+			 : "D"(flags | CLONE_VM), "S"(stack), "d"(0l), "r"(r10), "r"(r8), [function] "r"(function)
+			 : "rcx", "r11", "memory");
+	return (int)r;
 }
 
 /* The function gets argv[1]. */
@@ -86,6 +104,22 @@ static inline long sys(long n, long a, long b, long c, long d, long e, long f)
 			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
 			 : "memory");
 	return x0;
+}
+
+static inline int clone_here(long flags, void *stack, void (*function)(void))
+{
+	register long x8 __asm__("x8") = __NR_clone;
+	register long x0 __asm__("x0") = flags | CLONE_VM;
+	register long x1 __asm__("x1") = (long)stack;
+	register long x2 __asm__("x2") = 0;
+	register long x3 __asm__("x3") = 0;
+	register long x4 __asm__("x4") = 0;
+
+	__asm__ volatile("svc #0\n\tcbnz x0, 1f\n\tmov x29, #0\n\tmov x30, #0\n\tblr %[function]\n\tbrk #1\n1:"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), [function] "r"(function)
+			 : "memory");
+	return (int)x0;
 }
 
 #define SYS_START(function) \

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import (
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// call is a system call that a task makes: number, arguments, and what the kernel
+// returned, -errno for a failure.
+type call struct {
+	nr     uintptr
+	arg    [6]uintptr
+	result uintptr
+}
+
+// errno is why the call has failed; 0: it has not, or was not made.
+func (c *call) errno() syscall.Errno {
+	if e := -c.result; 0 < e && e < 4096 {
+		return syscall.Errno(e)
+	}
+	return 0
+}
+
+// task is a thread, or a process that shares this one's memory, while it makes
+// its calls. The kernel writes to it: it is on the heap, and has to stay there
+// until it has made them.
+type task struct {
+	clone call
+	calls []call
+	alive atomic.Uint32 // cleared by the kernel when it has executed another program, or ended
+	pidfd int32
+	args  cloneArgs
+}
+
+// cloneArgs is struct clone_args of clone3(2).
+type cloneArgs struct {
+	flags, pidfd, childTID, parentTID, exit, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+}
+
+// rawClone makes the task's clone call. The new task makes its calls, up to the
+// first that fails, and ends. It has no stack and runs no Go code: nothing may
+// interrupt it.
+func rawClone(t *task) uintptr
+
+// launch clones it with the flags, and CLONE_VM and CLONE_CHILD_CLEARTID; into the
+// cgroup of the descriptor unless it is negative. Its signals are blocked, and
+// stay so in the program that it executes.
+func (t *task) launch(flags uint64, cgroup int) (pid int, err error) {
+	flags |= unix.CLONE_VM | unix.CLONE_CHILD_CLEARTID
+	t.args = cloneArgs{pidfd: uint64(uintptr(unsafe.Pointer(&t.pidfd))), childTID: uint64(uintptr(unsafe.Pointer(&t.alive)))}
+	if flags&unix.CLONE_THREAD == 0 {
+		t.args.exit = uint64(unix.SIGCHLD)
+	}
+	switch old := [6]uintptr{uintptr(flags | t.args.exit), 0, uintptr(t.args.pidfd)}; {
+	case cgroup >= 0:
+		// Only clone3(2) can; a filter may not know it.
+		t.args.flags, t.args.cgroup = flags|unix.CLONE_INTO_CGROUP, uint64(cgroup)
+		t.clone = call{nr: unix.SYS_CLONE3, arg: [6]uintptr{uintptr(unsafe.Pointer(&t.args)), unsafe.Sizeof(t.args)}}
+	case runtime.GOARCH == "amd64":
+		old[3] = uintptr(t.args.childTID)
+		t.clone = call{nr: unix.SYS_CLONE, arg: old}
+	default:
+		old[4] = uintptr(t.args.childTID)
+		t.clone = call{nr: unix.SYS_CLONE, arg: old}
+	}
+	t.alive.Store(1)
+	runtime.LockOSThread() // whose signals are blocked
+	defer runtime.UnlockOSThread()
+	all, before := ^uint64(0), uint64(0)
+	mask(&all, &before)
+	t.clone.result = rawClone(t)
+	mask(&before, nil)
+	if e := t.clone.errno(); e != 0 {
+		return 0, e
+	}
+	return int(t.clone.result), nil
+}
+
+// mask sets this thread's blocked signals; both are struct sigset_t of the kernel.
+func mask(now, before *uint64) {
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(now)), uintptr(unsafe.Pointer(before)), 8, 0, 0)
+}
+
+// wait waits until the calls have been made, but no longer than d and no longer
+// than until a signal comes; whether they have.
+func (t *task) wait(d time.Duration) bool {
+	limit := unix.NsecToTimespec(d.Nanoseconds())
+	if t.alive.Load() != 0 {
+		const futexWait = 0 // FUTEX_WAIT: mm_release() wakes no private one
+		_, _, _ = syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&t.alive)), futexWait, 1, uintptr(unsafe.Pointer(&limit)), 0, 0)
+	}
+	return t.alive.Load() == 0
+}
+
+// failed is the error of the call that failed; nil: none has.
+func (t *task) failed() error {
+	for i := range t.calls {
+		if e := t.calls[i].errno(); e != 0 {
+			return e
+		}
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "go_asm.h"
+#include "textflag.h"
+
+#define SYS_exit 60
+
+// func rawClone(t *task) uintptr
+//
+// What is made runs here alone: it has registers, but no stack of its own.
+TEXT ·rawClone(SB), NOSPLIT, $0-16
+	MOVQ	t+0(FP), BX
+	MOVQ	task_clone+call_nr(BX), AX
+	MOVQ	task_clone+call_arg(BX), DI
+	MOVQ	task_clone+call_arg+8(BX), SI
+	MOVQ	task_clone+call_arg+16(BX), DX
+	MOVQ	task_clone+call_arg+24(BX), R10
+	MOVQ	task_clone+call_arg+32(BX), R8
+	MOVQ	task_calls(BX), R12
+	MOVQ	task_calls+8(BX), R13
+	SYSCALL
+	TESTQ	AX, AX
+	JZ	next
+	MOVQ	AX, ret+8(FP)
+	RET
+next:
+	DECQ	R13
+	JLT	end
+	MOVQ	call_nr(R12), AX
+	MOVQ	call_arg(R12), DI
+	MOVQ	call_arg+8(R12), SI
+	MOVQ	call_arg+16(R12), DX
+	MOVQ	call_arg+24(R12), R10
+	MOVQ	call_arg+32(R12), R8
+	MOVQ	call_arg+40(R12), R9
+	SYSCALL
+	MOVQ	AX, call_result(R12)
+	ADDQ	$call__size, R12
+	CMPQ	AX, $-4095
+	JCS	next
+end:
+	MOVL	$SYS_exit, AX
+	MOVL	$1, DI
+	SYSCALL
+	JMP	end

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "go_asm.h"
+#include "textflag.h"
+
+#define SYS_exit 93
+
+// func rawClone(t *task) uintptr
+//
+// What is made runs here alone: it has registers, but no stack of its own.
+TEXT ·rawClone(SB), NOSPLIT, $0-16
+	MOVD	t+0(FP), R11
+	MOVD	task_clone+call_nr(R11), R8
+	MOVD	task_clone+call_arg(R11), R0
+	MOVD	task_clone+call_arg+8(R11), R1
+	MOVD	task_clone+call_arg+16(R11), R2
+	MOVD	task_clone+call_arg+24(R11), R3
+	MOVD	task_clone+call_arg+32(R11), R4
+	MOVD	task_calls(R11), R9
+	MOVD	task_calls+8(R11), R10
+	SVC
+	CBZ	R0, next
+	MOVD	R0, ret+8(FP)
+	RET
+next:
+	SUBS	$1, R10
+	BLT	end
+	MOVD	call_nr(R9), R8
+	MOVD	call_arg(R9), R0
+	MOVD	call_arg+8(R9), R1
+	MOVD	call_arg+16(R9), R2
+	MOVD	call_arg+24(R9), R3
+	MOVD	call_arg+32(R9), R4
+	MOVD	call_arg+40(R9), R5
+	SVC
+	MOVD	R0, call_result(R9)
+	ADD	$call__size, R9
+	CMN	$4095, R0
+	BCC	next
+end:
+	MOVD	$SYS_exit, R8
+	MOVD	$1, R0
+	SVC
+	B	end
