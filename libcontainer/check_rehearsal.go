@@ -114,7 +114,7 @@ func (r *rehearsal) step(i int, s plan.Step) {
 		r.keep(i, s)
 	case plan.OpFsconfig, plan.OpFsmount:
 		r.fileSystem(i, s)
-	case plan.OpTarget:
+	case plan.OpTarget, plan.OpTargetFor:
 		r.keep(i, s, "EROFS")
 		r.targets = append(r.targets, s.Args[1].(string))
 		if !s.Else {

@@ -116,24 +116,18 @@ func fsconfigCall(p *plan.Plan, step int) string {
 	return call
 }
 
-// targetHint names what the mode of a target asks for.
-func targetHint(mode uint64) string {
-	if mode&unix.S_IFMT == unix.S_IFREG {
-		return "the source is not a directory: the target, or what it is below, must not be one either"
-	}
-	return "the target, and what it is below, must be directories"
-}
-
 // forbiddenHint is for a call that no kernel refuses which corten runs on.
 const forbiddenHint = "corten needs Linux 5.10, and every call of it: a seccomp filter around corten may forbid this one"
 
 // hint says what to do where the errno alone misleads.
 func hint(s *plan.Step, errno syscall.Errno) string {
 	switch {
-	case s.Op == plan.OpTarget && errno == syscall.EROFS:
+	case (s.Op == plan.OpTarget || s.Op == plan.OpTargetFor) && errno == syscall.EROFS:
 		return "the mount point is missing and the root file system is read-only: make it in the image"
 	case s.Op == plan.OpTarget && errno == syscall.ENOTDIR:
-		return targetHint(s.Args[2].(uint64))
+		return "the target, and what it is below, must be directories"
+	case s.Op == plan.OpTargetFor && errno == syscall.ENOTDIR:
+		return "the target has to be a directory if the source is one, and else must be none; what it is below must be directories"
 	case s.Op == plan.OpFsconfig && errno == syscall.EINVAL && s.Args[2].(string) == "size":
 		return "size takes bytes with an optional k, m or g, or a percentage"
 	case s.Op == plan.OpMount && errno == syscall.EINVAL && s.Args[0] == "/":

@@ -122,19 +122,20 @@ func (r *Root) bind(at plan.Pointer, m *specs.Mount, o *options, tree plan.Slot,
 	}
 	// Slave unless asked otherwise: mounts made on the host below the source
 	// appear, none goes back, and the host can unmount it.
-	recursiveFlag := uint64(0)
-	if o.recursive {
-		recursiveFlag = unix.AT_RECURSIVE
-	}
 	propagation := o.propagation
 	if propagation == 0 {
 		propagation = unix.MS_SLAVE
 	}
-	if propagation != unix.MS_SHARED { // that stays in the host's peer group: it is what shared asks for
-		b.MountSetattr(at.Field("options"), tree, unix.AT_EMPTY_PATH|recursiveFlag, 0, 0, unix.MS_SLAVE)
+	first := uint64(unix.MS_SLAVE)
+	if propagation == unix.MS_SHARED { // that stays in the host's peer group: it is what shared asks for
+		first = 0
 	}
-	if attr != 0 || o.attrClear != 0 {
-		b.MountSetattr(at.Field("options"), tree, unix.AT_EMPTY_PATH, attr, o.attrClear, 0)
+	if o.recursive && first != 0 { // the attributes are those of the mount itself
+		b.MountSetattr(at.Field("options"), tree, unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, 0, 0, first)
+		first = 0
+	}
+	if attr != 0 || o.attrClear != 0 || first != 0 {
+		b.MountSetattr(at.Field("options"), tree, unix.AT_EMPTY_PATH, attr, o.attrClear, first)
 	}
 	if propagation != unix.MS_SLAVE || o.propagationRec && !o.recursive {
 		r.propagate(at.Field("options"), tree, propagation, o.propagationRec)
@@ -147,19 +148,16 @@ func (r *Root) bind(at plan.Pointer, m *specs.Mount, o *options, tree plan.Slot,
 		nofollow = plan.TargetNoFollow
 	}
 	dir, name := r.from(target)
-	directory, file, to := b.Slot(), b.Slot(), b.Slot()
-	b.Fstat(at, tree, directory, file)
-	b.When(directory, func() { b.Target(at, dir, name, unix.S_IFDIR|0o755|nofollow, to) })
-	b.When(file, func() { b.Target(at, dir, name, unix.S_IFREG|0o755|nofollow, to) })
+	to := b.Slot()
+	b.TargetFor(at, dir, name, tree, nofollow, to)
 	r.outside(at, target, to)
-	b.MoveMount(at, directory, to)
-	b.MoveMount(at, file, to)
-	b.Done(at, to, file)
+	b.MoveMount(at, tree, to)
+	b.Done(at, to)
 	r.cover(target)
 	if late {
-		r.late = append(r.late, directory)
+		r.late = append(r.late, tree)
 	} else {
-		b.Done(at, directory)
+		b.Done(at, tree)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestStatisticsFilesOfProcCanBeMountedOver(t *testing.T) {
 	for _, file := range overProc {
 		p := mustBuild(t, box(proc, specs.Mount{Destination: file, Type: "bind", Source: "/lxcfs" + file}), Facts{})
 		name := strings.TrimPrefix(file, "/proc/")
-		if calls := p.calls("mounts"); index(calls, 0, `target `+mounted(p, 0)+` "`+name+`" `) < 0 {
+		if calls := p.calls("mounts"); index(calls, 0, `target_for `+mounted(p, 0)+` "`+name+`" `) < 0 {
 			t.Errorf("%s is not looked up below the proc mount: %q", file, calls)
 		}
 	}
@@ -229,10 +229,10 @@ func TestABindIsASlaveUnlessItAsksForMore(t *testing.T) {
 		"rbind private":   {"AT_RECURSIVE propagation MS_SLAVE", "propagation MS_PRIVATE"},
 		"shared":          {"propagation MS_SHARED"},
 		"rbind rshared":   {"AT_RECURSIVE propagation MS_SHARED"},
-		"ro nosuid":       {"propagation MS_SLAVE", "set RDONLY|NOSUID"},
-		"rw":              {"propagation MS_SLAVE", "clear RDONLY"},
+		"ro nosuid":       {"set RDONLY|NOSUID propagation MS_SLAVE"},
+		"rw":              {"clear RDONLY propagation MS_SLAVE"},
 		"rbind ro rnodev": {"AT_RECURSIVE propagation MS_SLAVE", "set RDONLY", "AT_RECURSIVE set NODEV"},
-		"noatime":         {"propagation MS_SLAVE", "set NOATIME clear ATIME_MASK"},
+		"noatime":         {"set NOATIME clear ATIME_MASK propagation MS_SLAVE"},
 	} {
 		m := specs.Mount{Destination: "/a", Source: "/x", Type: "bind", Options: strings.Fields(options)}
 		calls := mustBuild(t, box(m), Facts{}).calls("mounts")

@@ -54,7 +54,7 @@ int op_check(const uint64_t *arg)
 	struct statfs fs;
 	uint64_t type = arg[1] & S_IFMT, magic = arg[3] & ~CHECK_NOT;
 	int fd = slot_fd(arg[0]);
-	int r = SYS(fstat, fd, &st);
+	int r = type != 0 ? SYS(fstat, fd, &st) : 0;
 
 	if (r == 0 && magic != 0)
 		r = SYS(fstatfs, fd, &fs);

@@ -63,19 +63,18 @@ static int is_last(const struct walk *w)
 /*
  * DEFENCE (CVE-2024-45310): makes the name in the directory that is held. 0: it
  * is there now, by whomever; -ERESTART: it was a dangling link, and exec.path
- * says where that leads inside the root.
+ * says where that leads inside the root. The plan has set the umask to 0.
  */
 static int make(struct walk *w)
 {
 	char end = exec.path[w->to], *name = exec.path + w->from;
 	uint64_t mode = is_last(w) ? w->mode : S_IFDIR | 0755;
-	int r, n, mask = SYS(umask, 0);
+	int r, n;
 
 	exec.path[w->to] = 0;
 	r = S_ISREG(mode) ? SYS(mknodat, w->dir, name, mode, 0) : SYS(mkdirat, w->dir, name, mode & 07777);
 	n = r == -EEXIST ? SYS(readlinkat, w->dir, name, exec.link, sizeof(exec.link)) : 0;
 	exec.path[w->to] = end;
-	SYS(umask, mask);
 	if (n > 0)
 		return splice(w, (size_t)n);
 	return r == -EEXIST || r == -ENOENT ? 0 : r;
@@ -98,19 +97,32 @@ static int enter(struct walk *w)
 	return r < 0 ? r : fd;
 }
 
+/* The next name of exec.path; whether there is one. */
+static int next(struct walk *w)
+{
+	w->from = past_slashes(w->to);
+	w->to = past_name(w->from);
+	return w->from < w->to;
+}
+
 /* The whole of exec.path, name by name; -ERESTART when it has changed. */
 static int walk(int root, uint64_t mode)
 {
-	struct walk w = {.root = root, .mode = mode, .dir = look(root, "/", 0)};
+	struct walk w = {.root = root, .mode = mode};
 
-	while (w.dir >= 0) {
-		int fd;
+	/* Most often a name of the root itself is missing. */
+	if (next(&w) && is_last(&w)) {
+		int r;
 
-		w.from = past_slashes(w.to);
-		w.to = past_name(w.from);
-		if (w.from == w.to)
-			break;
-		fd = enter(&w);
+		w.dir = root;
+		r = make(&w);
+		return r < 0 ? r : enter(&w);
+	}
+	w.to = 0;
+	w.dir = look(root, "/", 0);
+	while (w.dir >= 0 && next(&w)) {
+		int fd = enter(&w);
+
 		SYS(close, w.dir);
 		w.dir = fd;
 	}
@@ -133,22 +145,36 @@ static int make_path(int root, const char *path, uint64_t mode)
 }
 
 /* DEFENCE (CVE-2021-30465): looked up once, in the root; from then on it is a descriptor. */
-int op_target(const uint64_t *arg)
+static int find(int root, const char *path, uint64_t mode)
 {
 	struct stat st;
-	int root = slot_fd(arg[0]), r;
-	int fd = look(root, string(arg[1]), (arg[2] & TARGET_NOFOLLOW) != 0);
+	int r, fd = look(root, path, (mode & TARGET_NOFOLLOW) != 0);
 
 	if (fd == -ENOENT)
-		fd = make_path(root, string(arg[1]), arg[2]);
+		fd = make_path(root, path, mode);
 	if (fd < 0)
 		return fd;
 	r = SYS(fstat, fd, &st);
 	/* As mount(2) has it, in both directions: engines take EISDIR for a fault of the command. */
-	if (r == 0 && (S_ISDIR(arg[2]) || S_ISREG(arg[2])) && S_ISDIR(arg[2]) != S_ISDIR(st.st_mode))
+	if (r == 0 && (S_ISDIR(mode) || S_ISREG(mode)) && S_ISDIR(mode) != S_ISDIR(st.st_mode))
 		r = -ENOTDIR;
 	if (r == 0)
-		return slot_fill(arg[3], fd);
+		return fd;
 	SYS(close, fd);
 	return r;
+}
+
+int op_target(const uint64_t *arg)
+{
+	return slot_fill(arg[3], find(slot_fd(arg[0]), string(arg[1]), arg[2]));
+}
+
+int op_target_for(const uint64_t *arg)
+{
+	struct stat st;
+	int r = SYS(fstat, slot_fd(arg[2]), &st);
+
+	if (r < 0)
+		return r;
+	return slot_fill(arg[4], find(slot_fd(arg[0]), string(arg[1]), (S_ISDIR(st.st_mode) ? S_IFDIR : S_IFREG) | 0755u | arg[3]));
 }

@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0x6daae80a452efe52
+const vocabulary = 0x3947fd288429eb05
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -27,6 +27,7 @@ const (
 	OpChroot
 	OpOpenat2
 	OpTarget
+	OpTargetFor
 	OpCopyAttributes
 	OpCopyTree
 	OpFstat
@@ -107,6 +108,7 @@ var ops = [nOps]struct {
 	OpChroot:           {"chroot", "s", []string{"path"}},
 	OpOpenat2:          {"openat2", "fsuuuF", []string{"dir", "path", "flags", "mode", "resolve", "fd"}},
 	OpTarget:           {"target", "fsuF", []string{"root", "path", "mode", "fd"}},
+	OpTargetFor:        {"target_for", "fsfuF", []string{"root", "path", "tree", "flags", "fd"}},
 	OpCopyAttributes:   {"copy_attributes", "ffu", []string{"from", "to", "what"}},
 	OpCopyTree:         {"copy_tree", "ff", []string{"from", "to"}},
 	OpFstat:            {"fstat", "fFF", []string{"fd", "directory", "other"}},
@@ -243,6 +245,11 @@ func (b *Builder) Openat2(at Pointer, dir Slot, path string, flags uint64, mode 
 // Target appends target: composite: openat2(2) in root, what is missing made by mkdirat(2) and mknodat(2).
 func (b *Builder) Target(at Pointer, root Slot, path string, mode uint64, fd Slot) {
 	b.add(at, OpTarget, root, path, mode, fd)
+}
+
+// TargetFor appends target_for: composite: target, made as a directory or a file as the tree's root is.
+func (b *Builder) TargetFor(at Pointer, root Slot, path string, tree Slot, flags uint64, fd Slot) {
+	b.add(at, OpTargetFor, root, path, tree, flags, fd)
 }
 
 // CopyAttributes appends copy_attributes: fstat(2), fchmodat(2), fchownat(2) of two directories.

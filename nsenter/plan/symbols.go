@@ -28,6 +28,7 @@ func symbols() map[Op]map[int][]symbol {
 		OpMountSetattr:   {1: {{0, "0"}, {unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"}}, 2: mountAttributes, 3: mountAttributes, 4: mountFlags},
 		OpUmount2:        {1: {{0, "0"}, {unix.MNT_DETACH, "MNT_DETACH"}}},
 		OpOpenat2:        {2: openFlags, 4: {{0, "0"}, {unix.RESOLVE_IN_ROOT, "IN_ROOT"}, {unix.RESOLVE_NO_MAGICLINKS, "NO_MAGICLINKS"}, {unix.RESOLVE_NO_SYMLINKS, "NO_SYMLINKS"}, {unix.RESOLVE_BENEATH, "BENEATH"}, {unix.RESOLVE_NO_XDEV, "NO_XDEV"}}},
+		OpTargetFor:      {3: {{0, "0"}, {TargetNoFollow, "NOFOLLOW"}}},
 		OpCopyAttributes: {2: {{CopyMode, "MODE"}, {CopyOwner, "OWNER"}}},
 		OpUnlinkat:       {2: {{0, "0"}, {unix.AT_REMOVEDIR, "AT_REMOVEDIR"}}},
 	}

@@ -152,7 +152,7 @@ void test_target(void)
 
 	assert(mkdtemp(top));
 	assert(mkdir(in_top("root"), 0755) == 0 && mkdir(in_top("outside"), 0755) == 0);
-	umask(027);
+	umask(0);
 	test_makes();
 	test_links();
 	test_long();
