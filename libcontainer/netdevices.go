@@ -79,7 +79,7 @@ func (h *Host) devices(l *specs.Linux) error {
 	if len(l.NetDevices) == 0 {
 		return nil
 	}
-	n, err := openNetlink()
+	n, err := openNetlink(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (s *spawn) moveDevices() error {
 	if err := s.state.keepNetNS(file); err != nil {
 		return &plan.Error{At: at, Op: "mount " + file, Err: err}
 	}
-	here, err := openNetlink()
+	here, err := openNetlink(unix.NETLINK_ROUTE)
 	if err != nil {
 		return &plan.Error{At: at, Err: err}
 	}
@@ -335,7 +335,7 @@ func (r *Runtime) returnAll(list []returning, ns int) error {
 		return os.NewSyscallError("open /proc/self/ns/net", err)
 	}
 	defer unix.Close(own)
-	here, err := openNetlink()
+	here, err := openNetlink(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
 	}

@@ -15,15 +15,15 @@ import (
 	"corten/nsenter"
 )
 
-// netlink is an rtnetlink(7) socket. It stays in the network namespace its
-// thread had when it was opened.
+// netlink is a netlink(7) socket. It stays in the network namespace its thread
+// had when it was opened.
 type netlink struct {
 	fd  int
 	seq uint32
 }
 
-func openNetlink() (*netlink, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+func openNetlink(family int) (*netlink, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, family)
 	if err != nil {
 		return nil, os.NewSyscallError("socket AF_NETLINK", err)
 	}
@@ -44,7 +44,7 @@ func openNetlinkIn(ns int) (*netlink, error) {
 		runtime.UnlockOSThread()
 		return nil, err
 	}
-	n, err := openNetlink()
+	n, err := openNetlink(unix.NETLINK_ROUTE)
 	if back := leave(); back != nil {
 		return nil, back // the thread stays locked: it is of no use to others
 	}

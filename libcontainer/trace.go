@@ -24,21 +24,22 @@ type Trace struct {
 }
 
 type span struct {
-	name, at   string // at: pointer of the step's field
+	name       string
 	begin, end int64
-	executor   int // its pid; 0: the runtime
+
+	// Of the executor only.
+	step     *plan.Step // worded when the trace is written
+	number   int        // of the step, from 1
+	executor int        // its pid
 }
 
-// NewTrace opens the file and begins with the time since the process began, of
-// which the kernel tells only how long its first thread, the caller's, has run.
+// NewTrace opens the file and begins with the time since the process began.
 func NewTrace(name string) (*Trace, error) {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	var used unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used)
-	return &Trace{file: file, spans: []span{{name: "start of the process", begin: time.Now().UnixNano() - used.Nano()}}}, nil
+	return &Trace{file: file, spans: []span{{name: "start of the process", begin: time.Now().UnixNano() - lived().Nanoseconds()}}}, nil
 }
 
 // Phase begins one of the runtime's; it lasts until the next begins.
@@ -101,7 +102,7 @@ func (s *spawn) endSteps() {
 }
 
 func (t *Trace) steps(p *plan.Plan, s *stamps, pid int) {
-	last := -1
+	last, end := -1, time.Now().UnixNano()
 	for i := range p.Steps {
 		began := int64(binary.NativeEndian.Uint64(s.memory[8*i:]))
 		if began == 0 {
@@ -111,10 +112,10 @@ func (t *Trace) steps(p *plan.Plan, s *stamps, pid int) {
 			t.spans[last].end = began
 		}
 		last = len(t.spans)
-		t.spans = append(t.spans, span{name: strconv.Itoa(i+1) + " " + p.Steps[i].Call(), at: p.Steps[i].At.String(), begin: began, executor: pid})
+		t.spans = append(t.spans, span{step: &p.Steps[i], number: i + 1, begin: began, executor: pid})
 	}
 	if last >= 0 {
-		t.spans[last].end = time.Now().UnixNano()
+		t.spans[last].end = end
 	}
 	_ = unix.Munmap(s.memory)
 	unix.Close(s.fd)
@@ -148,9 +149,9 @@ func (t *Trace) Write() error {
 // json appends a complete event: microseconds, and the executor as a process of
 // its own.
 func (s *span) json(b []byte) []byte {
-	pid, kind := os.Getpid(), "runtime"
-	if s.executor != 0 {
-		pid, kind = s.executor, "executor"
+	name, pid, kind := s.name, os.Getpid(), "runtime"
+	if s.step != nil {
+		name, pid, kind = strconv.Itoa(s.number)+" "+s.step.Call(), s.executor, "executor"
 	}
 	number := func(name string, n int64) {
 		b = strconv.AppendInt(append(b, name...), n, 10)
@@ -159,14 +160,14 @@ func (s *span) json(b []byte) []byte {
 		number(name, n/1000)
 		b = append(b, '.', byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
 	}
-	b = append(append(b, `{"name":`...), quoteJSON(s.name)...)
+	b = append(append(b, `{"name":`...), quoteJSON(name)...)
 	b = append(append(append(b, `,"cat":"`...), kind...), `","ph":"X"`...)
 	microseconds(`,"ts":`, s.begin)
 	microseconds(`,"dur":`, max(0, s.end-s.begin))
 	number(`,"pid":`, int64(pid))
 	number(`,"tid":`, int64(pid))
-	if s.at != "" {
-		b = append(append(append(b, `,"args":{"field":`...), quoteJSON("config.json#"+s.at)...), '}')
+	if s.step != nil && s.step.At.String() != "" {
+		b = append(append(append(b, `,"args":{"field":`...), quoteJSON("config.json#"+s.step.At.String())...), '}')
 	}
 	return append(b, '}')
 }

@@ -5,6 +5,7 @@ package plan
 import (
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,8 +17,7 @@ type symbol struct {
 }
 
 // symbols are the names of an op's numbers, by argument. A first symbol of
-// value 0 names zero. Functions, not variables: a start of corten that prints
-// no plan builds none of these maps.
+// value 0 names zero.
 func symbols() map[Op]map[int][]symbol {
 	return map[Op]map[int][]symbol{
 		OpSetns:          {1: cloneFlags},
@@ -80,21 +80,32 @@ var rlimitNames = []symbol{{unix.RLIMIT_CPU, "CPU"}, {unix.RLIMIT_FSIZE, "FSIZE"
 	{unix.RLIMIT_AS, "AS"}, {unix.RLIMIT_LOCKS, "LOCKS"}, {unix.RLIMIT_SIGPENDING, "SIGPENDING"}, {unix.RLIMIT_MSGQUEUE, "MSGQUEUE"},
 	{unix.RLIMIT_NICE, "NICE"}, {unix.RLIMIT_RTPRIO, "RTPRIO"}, {unix.RLIMIT_RTTIME, "RTTIME"}}
 
+// names are the maps above, made when the first plan is printed: a start of corten
+// that prints none needs none.
+var names = sync.OnceValue(func() (n struct {
+	symbols, values map[Op]map[int][]symbol
+	octal, hex      map[Op]map[int]bool
+}) {
+	n.symbols, n.values, n.octal, n.hex = symbols(), values(), octal(), hex()
+	return n
+})
+
 // number prints argument i of op with the names above; what no name covers is
 // added in hexadecimal.
 func number(op Op, i int, n uint64) string {
-	for _, v := range values()[op][i] {
+	names := names()
+	for _, v := range names.values[op][i] {
 		if v.value == n {
 			return v.name
 		}
 	}
-	if names := symbols()[op][i]; names != nil {
-		return flagNames(names, n)
+	if flags := names.symbols[op][i]; flags != nil {
+		return flagNames(flags, n)
 	}
 	switch {
-	case octal()[op][i]:
+	case names.octal[op][i]:
 		return "0" + strconv.FormatUint(n, 8)
-	case hex()[op][i]:
+	case names.hex[op][i]:
 		return "0x" + strconv.FormatUint(n, 16)
 	}
 	return strconv.FormatUint(n, 10)
