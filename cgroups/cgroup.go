@@ -137,6 +137,20 @@ func (c *Cgroup) Attach(pid int) error {
 	return nil
 }
 
+// Attaches reports whether Attach does anything: a process that was cloned into a
+// v2 cgroup is there. A nil cgroup has nothing to attach to.
+func (c *Cgroup) Attaches() bool {
+	if c == nil || c.handed {
+		return c != nil
+	}
+	for i := range c.Paths {
+		if d, err := c.dir(i); err != nil || !d.v2 {
+			return true
+		}
+	}
+	return false
+}
+
 // Procs are the pids in the cgroup and all below it; none if it is gone.
 func (c *Cgroup) Procs() ([]int, error) {
 	for i := range c.Paths {

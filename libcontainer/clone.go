@@ -18,15 +18,14 @@ func (s *spawn) clone(bytes []byte) (err error) {
 		group = s.group.FD()
 	}
 	s.r.Trace.Phase("clone")
-	var stopped error
 	o := nsenter.Options{Plan: bytes, Inputs: s.stamps.behind(s.inputs), Stdio: [3]int{0, 1, 2},
-		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group, Still: func(e *nsenter.Executor) error { stopped = s.starting(e); return stopped }}
+		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group}
 	if o.Network = s.network.Take(); o.Network > 0 {
 		defer unix.Close(o.Network)
 	}
 	s.executor, err = nsenter.Start(o)
-	if err == nil || stopped != nil {
-		return err
+	if err == nil {
+		return nil
 	}
 	if s.elsewhere != nil && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP)) {
 		// No process goes where controllers come from (cgroups(7), "no internal

@@ -45,7 +45,11 @@ func (r *Runtime) Start(id, notifySocket string) error {
 		return err
 	}
 	defer c.close()
-	switch status, err := c.status(); {
+	status, pidfd, err := c.look()
+	if pidfd >= 0 {
+		defer unix.Close(pidfd)
+	}
+	switch {
 	case err != nil:
 		return err
 	case status == statusStopped:
@@ -58,11 +62,6 @@ func (r *Runtime) Start(id, notifySocket string) error {
 	if c.Idle {
 		return errNoProcess
 	}
-	pidfd, err := c.process()
-	if err != nil {
-		return errors.New("cannot start a container that has stopped")
-	}
-	defer unix.Close(pidfd)
 	if err := c.listen(notifySocket); err != nil {
 		return err
 	}

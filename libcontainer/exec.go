@@ -151,6 +151,7 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	if err := checkPIDFile(o.PIDFile); err != nil {
 		return nil, err
 	}
+	r.Trace.Phase("read the state")
 	c, err := r.openMade(o.ID, false)
 	if err != nil {
 		return nil, err
@@ -159,7 +160,11 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	if err := c.awaitMade(); err != nil {
 		return nil, err
 	}
-	switch status, err := c.status(); {
+	status, init, err := c.look()
+	if init >= 0 {
+		defer unix.Close(init)
+	}
+	switch {
 	case err != nil:
 		return nil, err
 	case status == statusStopped:
@@ -167,6 +172,7 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	case status == statusPaused && !o.IgnorePaused:
 		return nil, errPausedExec
 	}
+	r.Trace.Phase("load config.json")
 	config, err := c.config()
 	if err != nil {
 		return nil, err
@@ -178,6 +184,7 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	if err := terminalRules(process, o.Detach, o.ConsoleSocket); err != nil {
 		return nil, err
 	}
+	r.Trace.Phase("probe the host")
 	host, err := r.probe(config)
 	if err != nil {
 		return nil, err
@@ -185,11 +192,13 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	if err := host.joinedBy(config.Linux, c.PID); err != nil {
 		return nil, err
 	}
+	r.Trace.Phase("find the filter")
 	if err := host.filter(config, path.Join(r.Root, ".cache/seccomp")); err != nil {
 		return nil, err
 	}
 	o.noNewKeyring = c.NoNewKeyring
 	host.probeLabels(process)
+	r.Trace.Phase("compile")
 	compiled, err := CompileExec(config, process, o, host)
 	if err != nil {
 		return nil, err
@@ -201,6 +210,7 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 	for _, w := range compiled.Warnings {
 		r.warn("%s", w)
 	}
+	r.Trace.Phase("reach the container")
 	compiled.resctrl = execResctrl(config, o.ID)
 	agent, err := dialAgent(config.Linux.Seccomp, specs.State{Version: specs.Version, ID: c.ID, Status: specs.StateRunning,
 		Pid: c.PID, Bundle: c.Bundle, Annotations: config.Annotations})
@@ -213,12 +223,8 @@ func (r *Runtime) exec(o *ExecOptions, console int, catcher *signals.Catcher) (*
 		return nil, err
 	}
 	defer pidfds.close()
-	s := &spawn{r: r, compiled: compiled, agent: agent, pidfds: pidfds, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups), ignorePaused: o.IgnorePaused}
+	s := &spawn{r: r, compiled: compiled, agent: agent, pidfds: pidfds, console: console, catcher: catcher, gate: -1, spec: config.Spec, process: process, group: cgroups.Open(c.Cgroups), ignorePaused: o.IgnorePaused, init: init}
 	s.root = "/proc/" + strconv.Itoa(c.PID) + "/root"
-	if s.init, err = c.process(); err != nil {
-		return nil, err
-	}
-	defer unix.Close(s.init)
 	if len(o.Cgroups) > 0 {
 		whole := s.group
 		s.group, err = whole.Sub(o.Cgroups, host.Cgroups)

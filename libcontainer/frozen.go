@@ -88,18 +88,17 @@ func (s *spawn) checkFrozen() error {
 	return &plan.Error{At: plan.At("/linux/cgroupsPath"), Err: cgroups.ErrFrozen}
 }
 
-// starting looks after an executor that does not begin, in the cgroup that it was
-// cloned into.
-func (s *spawn) starting(e *nsenter.Executor) error {
-	if s.ignorePaused || s.group == nil {
-		return nil
+// begun waits until the executor runs: what is done by pid before is done to the
+// runtime, in part.
+func (s *spawn) begun() error {
+	for still := (silence{}); !s.executor.Begun(patience); {
+		if !s.ignorePaused {
+			if err := s.checkStill(&still); err != nil {
+				return err
+			}
+		}
 	}
-	err := s.checkFrozen()
-	if err != nil {
-		_ = unix.PidfdSendSignal(e.Pidfd, unix.SIGKILL, nil, 0)
-		s.free(e.PID)
-	}
-	return err
+	return nil
 }
 
 // abort ends the executor and reaps it. Out of a frozen cgroup first: that of

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,10 +48,10 @@ func statFields(pid int) ([]string, error) {
 }
 
 // bootID tells one boot of the host from another.
-func bootID() (string, error) {
+var bootID = sync.OnceValues(func() (string, error) {
 	b, err := readHost("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b)), err
-}
+})
 
 // readHost reads a small file of the host, without the poller that an os.File
 // would be given to.

@@ -171,6 +171,11 @@ func (s *spawn) place() error {
 			return err
 		}
 	}
+	if s.group.Attaches() || s.compiled.resctrl != nil || s.process.OOMScoreAdj != nil || s.compiled.mapsUsers {
+		if err := s.begun(); err != nil {
+			return err
+		}
+	}
 	if s.group != nil {
 		if err := s.group.Attach(s.executor.PID); err != nil {
 			return err
@@ -275,6 +280,9 @@ func (s *spawn) record() (nsenter.Record, error) {
 func (s *spawn) died(err error) error {
 	if !errors.Is(err, io.EOF) {
 		return err
+	}
+	if why := s.executor.Failed(); why != nil {
+		return why
 	}
 	text := "the executor ended before the container was made"
 	if status, err := s.executor.Wait(); err == nil && status.Signaled() {

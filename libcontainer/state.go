@@ -258,29 +258,37 @@ func (c *container) firstProcess() (pidfd int, state byte, err error) {
 // exit_files closes the descriptors.
 const pfExiting = 0x4
 
-// status is derived, in one place: from the process, the freezer and the gate.
 func (c *container) status() (string, error) {
-	pidfd, err := c.process()
+	status, pidfd, err := c.look()
+	if pidfd >= 0 {
+		unix.Close(pidfd)
+	}
+	return status, err
+}
+
+// look derives the status, in one place: from the process, the freezer and the
+// gate. The pidfd is the first process's, and -1 if that has ended.
+func (c *container) look() (status string, pidfd int, err error) {
+	pidfd, err = c.process()
 	if errors.Is(err, ErrNotRunning) {
-		return statusStopped, nil
+		return statusStopped, -1, nil
 	}
 	if err != nil {
-		return "", err
+		return "", -1, err
 	}
-	unix.Close(pidfd)
 	group := cgroups.Open(c.Cgroups)
 	defer group.Close()
 	switch frozen, err := group.Frozen(); {
 	case err != nil:
-		return "", err
+		return "", pidfd, err
 	case frozen:
-		return statusPaused, nil
+		return statusPaused, pidfd, nil
 	case c.waiting():
-		return statusCreated, nil
+		return statusCreated, pidfd, nil
 	case c.ending():
-		return statusStopped, nil
+		return statusStopped, pidfd, nil
 	}
-	return statusRunning, nil
+	return statusRunning, pidfd, nil
 }
 
 // ending reports whether the first process ends before it was let through the

@@ -21,6 +21,8 @@ type Executor struct {
 	PID    int
 	Pidfd  int
 	Status int // the caller's end of the status socket; poll it for reading
+
+	start *task
 }
 
 // RecordKind says what a Record reports, as enum record_kind in

@@ -24,17 +24,13 @@ type Options struct {
 	Cloneflags uintptr // CLONE_NEW*
 	CgroupFD   int     // O_PATH descriptor of a cgroup v2 directory to start in; -1: the caller's own
 	Network    int     // descriptor of a network namespace to start in, in place of CLONE_NEWNET; 0: none
-
-	// Still is called with an executor that has not begun after Silence, and each
-	// time as long again: an error ends it, and is Start's. nil: it has all the time.
-	Still func(*Executor) error
 }
 
 // inputsFD is the first input's, as in executor/plan.h.
 const inputsFD = 6
 
-// Start clones the executor into new namespaces and its cgroup and returns when
-// it runs. All descriptors of o stay open and the caller's. An executor whose
+// Start clones the executor into new namespaces and its cgroup. All descriptors of
+// o are the caller's, to close when it returns. An executor whose
 // plan sets PR_SET_PDEATHSIG ends with the thread that called Start: lock it.
 func Start(o Options) (*Executor, error) {
 	program, err := sealedImage()
@@ -60,9 +56,6 @@ func Start(o Options) (*Executor, error) {
 	e.Status = status[0]
 	return e, nil
 }
-
-// Silence is how long the executor may take until it is looked after.
-const Silence = 200 * time.Millisecond
 
 // What is executed, and with which arguments; there is no environment.
 var (
@@ -107,21 +100,21 @@ func fork(o Options, status, steps, program int) (*Executor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clone of the executor: %w", err)
 	}
-	e := &Executor{PID: pid, Pidfd: int(t.pidfd), Status: -1}
-	for !t.wait(Silence) {
-		if o.Still == nil {
-			continue
-		}
-		if err := o.Still(e); err != nil {
-			e.Abort()
-			return nil, err
-		}
-	}
-	if err := t.failed(); err != nil {
-		e.Abort()
-		return nil, fmt.Errorf("start of the executor: %w", err)
-	}
+	e := &Executor{PID: pid, Pidfd: int(t.pidfd), Status: -1, start: t}
 	return e, nil
+}
+
+// Begun waits until the executor runs, for d at most; whether it does, or has
+// ended. Before, it shares the caller's memory: what is written to some of its
+// files in /proc would hold for the caller, too.
+func (e *Executor) Begun(d time.Duration) bool { return e.start.wait(d) }
+
+// Failed is why the executor never ran; nil: it does, has, or was killed before.
+func (e *Executor) Failed() error {
+	if err := e.start.failed(); err != nil {
+		return fmt.Errorf("start of the executor: %w", err)
+	}
+	return nil
 }
 
 // spread makes sure that no number is given to a descriptor before the one that

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -259,9 +260,19 @@ func TestADescriptorThatIsNoneIsAnError(t *testing.T) {
 	}
 	before := children(t, os.Getpid())
 	e, err := Start(Options{Plan: encoded, Inputs: []int{1 << 20}, Stdio: [3]int{0, 1, 2}, CgroupFD: -1})
-	if !errors.Is(err, syscall.EBADF) || e != nil {
-		t.Errorf("executor %v, error %v, want EBADF", e, err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if r, err := e.Next(); err != io.EOF {
+		t.Errorf("record %+v, error %v, want io.EOF", r, err)
+	}
+	if !e.Begun(time.Minute) {
+		t.Error("it neither runs nor has ended")
+	}
+	if err := e.Failed(); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("error %v, want EBADF", err)
+	}
+	e.Abort()
 	if after := children(t, os.Getpid()); after != before {
 		t.Errorf("%d children, before %d", after, before)
 	}

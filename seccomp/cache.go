@@ -5,7 +5,6 @@ package seccomp
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"os"
 	"slices"
 	"strconv"
@@ -17,7 +16,7 @@ import (
 // An entry of the cache is a file:
 //
 //	magic    8 bytes
-//	checksum u32, CRC-32 of all that follows
+//	checksum u32, sum of all that follows
 //	lengths  u32 × 3: of the key, the program, the unknown names
 //	key      all that the program depends on, compared byte by byte
 //	program
@@ -28,7 +27,7 @@ import (
 // never taken for each other. The checksum is against a file cut short or
 // damaged; against a file planted there are the checks of owner and mode.
 const (
-	magic      = "cortenS\x01"
+	magic      = "cortenS\x02"
 	headerSize = 24
 	maxEntries = 64
 )
@@ -174,7 +173,22 @@ func private(st *unix.Stat_t) bool {
 }
 
 func entryName(key []byte) string {
-	return strconv.FormatUint(uint64(crc32.ChecksumIEEE(key)), 16) + "-" + strconv.Itoa(len(key))
+	return strconv.FormatUint(uint64(sum(key)), 16) + "-" + strconv.Itoa(len(key))
+}
+
+// sum is FNV-1a by words of eight bytes. The tables of hash/crc32 would cost time
+// at every start of corten.
+func sum(b []byte) uint32 {
+	const prime = 1099511628211
+	h := uint64(14695981039346656037)
+	for ; len(b) >= 8; b = b[8:] {
+		h = (h ^ le.Uint64(b)) * prime
+		h ^= h >> 32 // the high half takes part in the next product
+	}
+	for _, c := range b {
+		h = (h ^ uint64(c)) * prime
+	}
+	return uint32((h ^ h>>32) * prime >> 32)
 }
 
 func encodeEntry(key []byte, p Program) []byte {
@@ -185,12 +199,12 @@ func encodeEntry(key []byte, p Program) []byte {
 	le.PutUint32(b[16:], uint32(len(p.BPF)))
 	le.PutUint32(b[20:], uint32(len(names)))
 	b = append(append(append(b, key...), p.BPF...), names...)
-	le.PutUint32(b[8:], crc32.ChecksumIEEE(b[12:]))
+	le.PutUint32(b[8:], sum(b[12:]))
 	return b
 }
 
 func decodeEntry(b, key []byte) (p Program, ok bool) {
-	if len(b) < headerSize || string(b[:8]) != magic || crc32.ChecksumIEEE(b[12:]) != le.Uint32(b[8:]) {
+	if len(b) < headerSize || string(b[:8]) != magic || sum(b[12:]) != le.Uint32(b[8:]) {
 		return p, false
 	}
 	nkey, nprogram, nnames := uint64(le.Uint32(b[12:])), uint64(le.Uint32(b[16:])), uint64(le.Uint32(b[20:]))

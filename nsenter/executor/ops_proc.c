@@ -90,19 +90,20 @@ static struct {
 } heir;
 
 /*
- * The new process waits for the old one's end, so its records come after
- * RECORD_FORK. Without a byte there was no record: nobody knows of it.
+ * The new process waits for a byte, so its records come after RECORD_FORK. Without
+ * one there was no record: nobody knows of it.
  */
 static void succeed(void)
 {
-	int n, known = 0;
 	char byte;
+	int n;
 
 	SYS(close, heir.ends[1]);
-	while ((n = SYS(read, heir.ends[0], &byte, 1)) == 1 || n == -EINTR)
-		known |= n == 1;
+	do
+		n = SYS(read, heir.ends[0], &byte, 1);
+	while (n == -EINTR);
 	SYS(close, heir.ends[0]);
-	if (!known)
+	if (n != 1)
 		quit(1);
 	exec.tolerated = 0;
 	exec.step++;
