@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"corten/libcontainer"
-	_ "corten/nsenter/entry"
+	"corten/nsenter/entry"
 )
 
 // Set by the linker.
@@ -56,7 +56,10 @@ var commands = [...]struct {
 // A process dies with the thread that cloned it, when it asked for a death
 // signal (PR_SET_PDEATHSIG): the executor's must be the main thread, which
 // lives as long as the runtime.
-func init() { runtime.LockOSThread() }
+func init() {
+	runtime.LockOSThread()
+	entry.Release()
+}
 
 func main() {
 	if os.Args[0] == libcontainer.KeeperName {

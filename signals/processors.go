@@ -11,27 +11,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Processors lets Go run on n processors, if it may not yet. corten_start has it
-// begin with one, which a thread in a system call keeps for milliseconds, and
-// has the first threads oversleep by as much: with several processors they sleep
-// before they take work from each other.
+// Processors lets Go run on n processors, if it may not yet. corten_start keeps it
+// and its first threads on one, and has those oversleep by milliseconds.
 func Processors(n int) {
-	punctual()
+	spread()
 	runtime.GOMAXPROCS(max(n, runtime.GOMAXPROCS(0)))
 }
 
-// punctual gives all threads the timer slack of the main one. It takes
-// CAP_SYS_NICE; without it they remain as they are.
-var punctual = sync.OnceFunc(func() {
+// spread gives all other threads the processors of the main one, and its timer slack.
+// That takes CAP_SYS_NICE; without it they keep theirs.
+var spread = sync.OnceFunc(func() {
+	var own unix.CPUSet
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	threads, listErr := os.ReadDir("/proc/self/task")
-	if err != nil || listErr != nil {
+	if err != nil || listErr != nil || unix.SchedGetaffinity(os.Getpid(), &own) != nil {
 		return
 	}
 	for _, t := range threads {
+		if tid, err := strconv.Atoi(t.Name()); err == nil && tid != os.Getpid() {
+			_ = unix.SchedSetaffinity(tid, &own)
+		}
 		fd, err := unix.Open("/proc/"+t.Name()+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return
+			continue
 		}
 		_, _ = unix.Write(fd, strconv.AppendInt(nil, int64(slack), 10))
 		unix.Close(fd)

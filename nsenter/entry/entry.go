@@ -14,3 +14,8 @@ var Nofile struct{ Cur, Max uint64 }
 func resume()
 
 func init() { resume() }
+
+// Release lets the calling thread, the main one, run on all processors again that
+// its cpuset has. Those that Go has started before stay on the one where
+// corten_start has kept the process.
+func Release()

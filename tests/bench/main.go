@@ -11,14 +11,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -152,59 +153,41 @@ func (b *bench) compare(t task, all []*contender, rounds int) (results []result)
 	return results
 }
 
-// measure runs the commands, so many at a time; the time is that of all.
+// measure runs the commands, so many at a time; the time is that of all. The floor
+// program starts and waits for them: Go's runtime wakes up every 20 µs while a
+// thread of its own waits, on one of the processors that are measured.
 func (b *bench) measure(commands [][]string, abreast int) (time.Duration, error) {
-	if abreast > 1 {
-		return b.measureAbreast(commands, abreast)
+	words := []string{"time", strconv.Itoa(max(1, abreast))}
+	for _, c := range commands {
+		words = append(append(words, c...), ";")
 	}
-	begin := time.Now()
-	for _, words := range commands {
-		if err := b.command(words); err != nil {
-			return 0, err
-		}
-	}
-	return time.Since(begin), nil
-}
-
-func (b *bench) measureAbreast(commands [][]string, abreast int) (time.Duration, error) {
-	failed := make(chan error, len(commands))
-	turns := make(chan bool, abreast)
-	var running sync.WaitGroup
-	begin := time.Now()
-	for _, words := range commands {
-		turns <- true
-		running.Go(func() {
-			if err := b.command(words); err != nil {
-				failed <- err
-			}
-			<-turns
-		})
-	}
-	running.Wait()
-	took := time.Since(begin)
-	select {
-	case err := <-failed:
-		return 0, err
-	default:
-		return took, nil
-	}
-}
-
-// command forks and waits, no more: what os/exec does besides, in goroutines of
-// its own, would be in every time.
-func (b *bench) command(words []string) error {
-	// No /dev/null: a runtime may give it to the user of the container.
-	in, stderr := b.output.Fd(), b.errors.Fd()
-	pid, err := syscall.ForkExec(words[0], words, &syscall.ProcAttr{Env: b.environment, Files: []uintptr{in, in, stderr}})
+	result, told, err := os.Pipe()
 	if err != nil {
-		return &os.PathError{Op: "exec", Path: words[0], Err: err}
+		return 0, err
 	}
-	var status syscall.WaitStatus
-	for err = syscall.EINTR; err == syscall.EINTR; {
-		_, err = syscall.Wait4(pid, &status, 0, nil)
+	defer result.Close()
+	cmd := exec.Command(b.floor, words...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = b.output, b.output, b.errors
+	cmd.ExtraFiles = []*os.File{told}
+	err = cmd.Start()
+	told.Close()
+	if err != nil {
+		return 0, err
 	}
-	if err != nil || status != 0 {
-		return fmt.Errorf("%s: exit status %d: %s", strings.Join(words, " "), status.ExitStatus(), b.lastError())
+	text, _ := io.ReadAll(result)
+	if err := cmd.Wait(); err != nil {
+		return 0, fmt.Errorf("%q: %w: %s", commands, err, b.lastError())
+	}
+	ns, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return time.Duration(ns), err
+}
+
+func (b *bench) command(words []string) error {
+	cmd := exec.Command(words[0], words[1:]...)
+	// No /dev/null: a runtime may give it to the user of the container.
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = b.output, b.output, b.errors
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, b.lastError())
 	}
 	return nil
 }

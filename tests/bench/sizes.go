@@ -93,7 +93,7 @@ func (b *bench) smallest(c *contender) (int, error) {
 			return 0, err
 		}
 		for round := 0; round < 3 && (round == 0 || err == nil); round++ {
-			err = b.command(append([]string{"/usr/bin/timeout", "10"}, c.words("run", "--bundle", b.bundle("small"), id(c, round))...))
+			err = b.command(append([]string{"timeout", "10"}, c.words("run", "--bundle", b.bundle("small"), id(c, round))...))
 			if err != nil {
 				discard(c, round)
 			}

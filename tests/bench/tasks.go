@@ -25,8 +25,6 @@ type bench struct {
 	hello  string   // path of a Go program that does nothing
 	output *os.File // stdin and stdout of what is measured
 	errors *os.File // its stderr
-
-	environment []string
 }
 
 const cgroupRoot = "/sys/fs/cgroup"
@@ -36,7 +34,7 @@ func newBench() (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{dir: dir, environment: os.Environ(), floor: filepath.Join(dir, "floor"), hello: filepath.Join(dir, "hello")}
+	b := &bench{dir: dir, floor: filepath.Join(dir, "floor"), hello: filepath.Join(dir, "hello")}
 	if b.output, err = os.Create(filepath.Join(dir, "output")); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -333,4 +334,40 @@ func TestTheFilterDoesNotForbidWhatTheConfigurationAsks(t *testing.T) {
 			t.Errorf("no new privileges %v: personality %s %v", nnp, text, err)
 		}
 	}
+}
+
+// Go's start is kept on one processor. The payload has the caller's choice, and
+// where there is none the cpuset's, though that has more than the caller's.
+func TestThePayloadMayRunWhereTheCallerOrItsCpusetLetsIt(t *testing.T) {
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil || !all.IsSet(0) || !all.IsSet(1) {
+		t.Skip("the machine has less than two CPUs")
+	}
+	cpus := func(b *bundle.Bundle, o bundle.Options) string {
+		return bundle.ParseReport(t, b.CortenWith(o, "run", "--bundle", b.Dir, b.ID).OK(b).Stdout).Status("Cpus_allowed_list")
+	}
+	for _, want := range []string{"0", "1", "0-1"} {
+		b := bundle.New(t, bundle.Probe())
+		if got := cpus(b, bundle.Options{Wrap: []string{"taskset", "-c", want}}); got != want {
+			t.Errorf("caller's %s: the payload may run on %s", want, got)
+		}
+	}
+	t.Run("cpuset", func(t *testing.T) {
+		groups := bundle.Delegate(t, 0)
+		narrow := false
+		for _, g := range groups {
+			narrow = os.WriteFile(filepath.Join(g, "cpuset.cpus"), []byte("0"), 0) == nil || narrow
+		}
+		if !narrow {
+			t.Skip("this kernel's cgroup hierarchies have no cpuset controller where the runtime can be put")
+		}
+		b := bundle.New(t, bundle.Probe(), func(s *specs.Spec) {
+			s.Linux.CgroupsPath = "/" + filepath.Base(groups[0]) + "-wide"
+			s.Linux.Resources.CPU = &specs.LinuxCPU{Cpus: "0-1", Mems: "0"}
+		})
+		b.In(groups...)
+		if got := cpus(b, bundle.Options{}); got != "0-1" {
+			t.Errorf("the payload may run on %s", got)
+		}
+	})
 }
