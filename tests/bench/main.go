@@ -11,9 +11,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"runtime/debug"
@@ -127,19 +127,31 @@ func (b *bench) compare(t task, all []*contender, rounds int) (results []result)
 		}
 		in = append(in, c)
 	}
-	for round := -2; round < max(5, rounds/max(1, t.share)); round++ { // two to warm up
-		for _, c := range slices.Clone(in) {
-			took, err := b.measure(t.words(b, c, round+2), t.abreast)
+	// Two rounds to warm up, and to see who can do it.
+	for round := range 2 {
+		in = slices.DeleteFunc(in, func(c *contender) bool {
+			_, err := b.measure(t.abreast, t.words(b, c, round))
 			if err != nil {
 				fmt.Fprintf(os.Stderr, "bench: %s of %s: %v\n", t.name, c.name, err)
-				discard(c, round+2)
-				in = slices.DeleteFunc(in, func(o *contender) bool { return o == c })
-				continue
+				discard(c, round)
 			}
-			if round >= 0 {
-				times[c.name] = append(times[c.name], took)
-			}
+			return err != nil
+		})
+	}
+	var batches [][][]string
+	for round := range max(5, rounds/max(1, t.share)) {
+		for _, c := range in {
+			batches = append(batches, t.words(b, c, 2+round))
 		}
+	}
+	took, err := b.measure(t.abreast, batches...)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %s: %v\n", t.name, err)
+		in = nil
+	}
+	for i, d := range took {
+		c := in[i%len(in)]
+		times[c.name] = append(times[c.name], d)
 	}
 	for _, c := range all {
 		if t.after != nil {
@@ -153,33 +165,39 @@ func (b *bench) compare(t task, all []*contender, rounds int) (results []result)
 	return results
 }
 
-// measure runs the commands, so many at a time; the time is that of all. The floor
-// program starts and waits for them: Go's runtime wakes up every 20 µs while a
-// thread of its own waits, on one of the processors that are measured.
-func (b *bench) measure(commands [][]string, abreast int) (time.Duration, error) {
-	words := []string{"time", strconv.Itoa(max(1, abreast))}
-	for _, c := range commands {
-		words = append(append(words, c...), ";")
+// measure runs batches of commands, of each batch so many commands at a time; the
+// times are those of the batches. The floor program starts and waits for them:
+// what Go's runtime does meanwhile, and between two batches, would be in the
+// times of programs that use two processors.
+func (b *bench) measure(abreast int, batches ...[][]string) (times []time.Duration, err error) {
+	file := filepath.Join(b.dir, "batches")
+	var text strings.Builder
+	for _, batch := range batches {
+		for _, words := range batch {
+			text.WriteString(strings.Join(words, "\t") + "\n")
+		}
+		text.WriteString("\n")
 	}
-	result, told, err := os.Pipe()
-	if err != nil {
-		return 0, err
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		return nil, err
 	}
-	defer result.Close()
-	cmd := exec.Command(b.floor, words...)
+	cmd := exec.Command(b.floor, "time", strconv.Itoa(max(1, abreast)), file, file+".times")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = b.output, b.output, b.errors
-	cmd.ExtraFiles = []*os.File{told}
-	err = cmd.Start()
-	told.Close()
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, b.lastError())
+	}
+	result, err := os.ReadFile(file + ".times")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	text, _ := io.ReadAll(result)
-	if err := cmd.Wait(); err != nil {
-		return 0, fmt.Errorf("%q: %w: %s", commands, err, b.lastError())
+	for line := range strings.Lines(string(result)) {
+		ns, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		times = append(times, time.Duration(ns))
 	}
-	ns, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-	return time.Duration(ns), err
+	return times, nil
 }
 
 func (b *bench) command(words []string) error {

@@ -22,19 +22,19 @@ func (b *bench) phases(c *contender, rounds int) error {
 		}
 		times[name] = append(times[name], d)
 	}
-	for round := -2; round < rounds; round++ {
-		file := filepath.Join(b.dir, "trace")
-		os.Remove(file)
-		took, err := b.measure([][]string{{c.path, "--root", c.root, "--trace", file, "run", "--bundle", b.bundle("plain"), id(c, 0)}}, 0)
+	var batches [][][]string
+	trace := func(round int) string { return filepath.Join(b.dir, fmt.Sprintf("trace-%d", round)) }
+	for round := range 2 + rounds { // two to warm up
+		batches = append(batches, [][]string{{c.path, "--root", c.root, "--trace", trace(round), "run", "--bundle", b.bundle("plain"), id(c, 0)}})
+	}
+	took, err := b.measure(1, batches...)
+	if err != nil {
+		return err
+	}
+	for round := 2; round < len(took); round++ {
+		events, err := readTrace(trace(round))
 		if err != nil {
 			return err
-		}
-		events, err := readTrace(file)
-		if err != nil {
-			return err
-		}
-		if round < 0 {
-			continue
 		}
 		var all time.Duration
 		for _, e := range events {
@@ -45,7 +45,7 @@ func (b *bench) phases(c *contender, rounds int) error {
 			}
 		}
 		add("all phases", all)
-		add("fork to wait", took)
+		add("fork to wait", took[round])
 	}
 	fmt.Printf("phases of corten run\n  %-32s %9s %9s\n", "ms", "median", "min")
 	for _, name := range names {

@@ -7,7 +7,7 @@
 //	floor run BUNDLE CGROUP COMMAND...    a container, until it ends
 //	floor exec PID CGROUP COMMAND...      a process in the container of PID
 //	floor peak FILE COMMAND...            on the host; its peak RSS in KiB goes to FILE
-//	floor time N COMMAND... ; ...         on the host, N at a time; the nanoseconds go to descriptor 3
+//	floor time N FILE TIMES               on the host, batches of commands, N at a time; TIMES gets their nanoseconds
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -186,35 +186,58 @@ static int peak(const char *file, char **argv)
 	return status;
 }
 
-static int measure(int abreast, char **words)
+/* The words of the next line, which end where tabs are; NULL at an empty line or the end. */
+static char **command(FILE *f)
 {
-	struct timespec begin, end;
-	int running = 0, failed = 0, status;
-	MUST(fcntl(3, F_SETFD, FD_CLOEXEC));
-	usleep(2000); /* who called us has come to rest */
-	MUST(clock_gettime(CLOCK_MONOTONIC, &begin));
-	while (*words || running > 0) {
-		if (*words && running < abreast) {
-			char **command = words;
-			while (strcmp(*words, ";"))
-				words++;
-			*words++ = NULL;
-			start(command);
+	static char line[65536], *words[256];
+	int n = 0;
+	if (!fgets(line, sizeof line, f) || *line == '\n')
+		return NULL;
+	line[strcspn(line, "\n")] = 0;
+	for (char *w = strtok(line, "\t"); w && n < 255; w = strtok(NULL, "\t"))
+		words[n++] = w;
+	words[n] = NULL;
+	return words;
+}
+
+/* Whether there was a batch; failed, whether one of its commands has. */
+static int batch(FILE *f, int abreast, int *failed)
+{
+	int running = 0, any = 0, status;
+	char **words = command(f);
+	while (words || running > 0) {
+		if (words && running < abreast) {
+			start(words);
 			running++;
+			any = 1;
+			words = command(f);
 		} else if (wait(&status) > 0) {
 			running--;
-			failed |= status;
+			*failed |= status;
 		}
 	}
-	MUST(clock_gettime(CLOCK_MONOTONIC, &end));
-	dprintf(3, "%ld\n", (end.tv_sec - begin.tv_sec) * 1000000000L + end.tv_nsec - begin.tv_nsec);
-	return failed != 0;
+	return any;
+}
+
+static int measure(int abreast, const char *batches, const char *times)
+{
+	FILE *f = fopen(batches, "re"), *to = fopen(times, "we");
+	struct timespec begin, end;
+	int failed = 0;
+	while (f && to && !failed) {
+		MUST(clock_gettime(CLOCK_MONOTONIC, &begin));
+		if (!batch(f, abreast, &failed))
+			break;
+		MUST(clock_gettime(CLOCK_MONOTONIC, &end));
+		fprintf(to, "%ld\n", (end.tv_sec - begin.tv_sec) * 1000000000L + end.tv_nsec - begin.tv_nsec);
+	}
+	return !f || !to || failed || fclose(to);
 }
 
 int main(int argc, char **argv)
 {
-	if (argc >= 4 && !strcmp(argv[1], "time"))
-		return measure(atoi(argv[2]), argv + 3);
+	if (argc == 5 && !strcmp(argv[1], "time"))
+		return measure(atoi(argv[2]), argv[3], argv[4]);
 	if (argc >= 4 && !strcmp(argv[1], "peak"))
 		return peak(argv[2], argv + 3);
 	if (argc < 5)
