@@ -166,14 +166,6 @@ func (c *Cgroup) Procs() ([]int, error) {
 	return nil, nil
 }
 
-// Cloned are the pids of Procs in the v2 cgroup, where FD let them be cloned.
-func (c *Cgroup) Cloned() ([]int, error) {
-	if fd := c.FD(); fd >= 0 {
-		return procs(fd)
-	}
-	return nil, nil
-}
-
 // procs reads the cgroup at fd and those below.
 func procs(fd int) ([]int, error) {
 	text, err := readFile(fd, "cgroup.procs")

@@ -281,8 +281,11 @@ func (s *spawn) died(err error) error {
 	if !errors.Is(err, io.EOF) {
 		return err
 	}
-	if why := s.executor.Failed(); why != nil {
-		return why
+	if failed := s.executor.Failed(); failed != nil {
+		if why := starved(s.group, s.who()); why != nil {
+			return why
+		}
+		return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: failed}
 	}
 	text := "the executor ended before the container was made"
 	if status, err := s.executor.Wait(); err == nil && status.Signaled() {
