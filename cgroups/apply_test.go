@@ -159,7 +159,7 @@ func TestRefusedCgroup(t *testing.T) {
 	needRoot(t)
 	h := probed(t)
 	c, p := applied(t, h, "/corten-busy", nil)
-	cmd := started(t, c, "sleep 20")
+	cmd := started(t, c, "exec sleep 20") // one process, whenever they are counted
 	eventually(t, "a process", func() bool { pids, _ := c.Procs(); return len(pids) > 0 })
 	check := func(want string) {
 		t.Helper()
