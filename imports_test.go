@@ -16,7 +16,7 @@ var arrows = map[string][]string{
 	"rootfs":          {"nsenter/plan"},
 	"seccomp":         {"nsenter/plan", "nsenter/program"},
 	"cgroups":         {"nsenter/plan", "nsenter/program"},
-	"nsenter":         {"nsenter/entry", "nsenter/plan"},
+	"nsenter":         {"nsenter/entry", "nsenter/plan", "nsenter/program"},
 	"nsenter/entry":   nil,
 	"nsenter/plan":    nil,
 	"nsenter/program": nil,

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"corten/nsenter/entry"
+	"corten/nsenter/program"
 )
 
 // Options are what an executor is started with.
@@ -216,9 +217,9 @@ func memfd(name string, flag int) (int, error) {
 // seal closes fd to every change; optional is a seal older kernels refuse.
 func seal(fd, optional int) error {
 	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals|optional)
+	err := program.Seal(fd, seals|optional)
 	if err == unix.EINVAL && optional != 0 {
-		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
+		err = program.Seal(fd, seals)
 	}
 	return err
 }

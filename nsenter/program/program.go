@@ -161,7 +161,7 @@ func sealed(carried fs.FS, file, name string) (fd int, err error) {
 			return -1, err
 		}
 	}
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE); err != nil {
+	if err := Seal(fd, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE); err != nil {
 		unix.Close(fd)
 		return -1, os.NewSyscallError("fcntl F_ADD_SEALS", err)
 	}
@@ -177,4 +177,17 @@ func Memfd(name string, kind int) (int, error) {
 		fd, err = unix.MemfdCreate(name, flags)
 	}
 	return fd, err
+}
+
+// Seal adds seals to a memfd. EBUSY: the kernel has a page of it in hand, for one
+// to move it elsewhere, and did not wait long enough (memfd_wait_for_pins).
+func Seal(fd, seals int) error {
+	for tries := 0; ; tries++ {
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
+		if err != unix.EBUSY || tries == 50 {
+			return err
+		}
+		pause := unix.NsecToTimespec(1e6)
+		_ = unix.Nanosleep(&pause, nil)
+	}
 }
