@@ -34,11 +34,11 @@ const inputsFD = 6
 // o are the caller's, to close when it returns. An executor whose
 // plan sets PR_SET_PDEATHSIG ends with the thread that called Start: lock it.
 func Start(o Options) (*Executor, error) {
-	program, err := sealedImage()
+	executor, err := sealedImage()
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(program)
+	defer unix.Close(executor)
 	steps, err := sealedPlan(o.Plan)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func Start(o Options) (*Executor, error) {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
 	defer unix.Close(status[1])
-	e, err := fork(o, status[1], steps, program)
+	e, err := fork(o, status[1], steps, executor)
 	if err != nil {
 		unix.Close(status[0])
 		return nil, err
@@ -67,8 +67,8 @@ var (
 
 // fork clones the executor. In the clone every descriptor gets its number, and
 // the limit on them is the caller's again; then it executes the program.
-func fork(o Options, status, steps, program int) (*Executor, error) {
-	files := append(make([]int, 0, inputsFD+len(o.Inputs)), o.Stdio[0], o.Stdio[1], o.Stdio[2], status, steps, program)
+func fork(o Options, status, steps, executor int) (*Executor, error) {
+	files := append(make([]int, 0, inputsFD+len(o.Inputs)), o.Stdio[0], o.Stdio[1], o.Stdio[2], status, steps, executor)
 	files = append(files, o.Inputs...)
 	moved, err := spread(files)
 	defer closeAll(moved)
@@ -168,7 +168,7 @@ func EnterNetwork(fd int) (leave func() error, err error) {
 // DEFENCE (CVE-2019-5736): what a container finds as /proc/PID/exe is this
 // copy, never the runtime's own file.
 func sealedImage() (int, error) {
-	fd, err := memfd("corten", unix.MFD_EXEC)
+	fd, err := program.Memfd("corten", unix.MFD_EXEC)
 	if errors.Is(err, unix.EACCES) {
 		return -1, errors.New("memfd_create: permission denied: vm.memfd_noexec=2 forbids a program in a memfd")
 	}
@@ -190,7 +190,7 @@ func sealedImage() (int, error) {
 }
 
 func sealedPlan(b []byte) (int, error) {
-	fd, err := memfd("corten-plan", unix.MFD_NOEXEC_SEAL)
+	fd, err := program.Memfd("corten-plan", unix.MFD_NOEXEC_SEAL)
 	if err != nil {
 		return -1, fmt.Errorf("memfd_create: %w", err)
 	}
@@ -202,16 +202,6 @@ func sealedPlan(b []byte) (int, error) {
 		return -1, fmt.Errorf("memfd of the plan: %w", err)
 	}
 	return fd, nil
-}
-
-// memfd makes one with the flag of Linux 6.3 (105ff5339f49), or without.
-func memfd(name string, flag int) (int, error) {
-	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	fd, err := unix.MemfdCreate(name, flags|flag)
-	if err == unix.EINVAL {
-		fd, err = unix.MemfdCreate(name, flags)
-	}
-	return fd, err
 }
 
 // seal closes fd to every change; optional is a seal older kernels refuse.

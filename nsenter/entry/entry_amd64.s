@@ -101,12 +101,12 @@ end:
 // goroutine, which would be copied at each of several doublings.
 TEXT ·resume(SB), 0, $24576-0
 	NO_LOCAL_POINTERS
-	CMPQ	found<>(SB), $0
-	JEQ	ask
 	MOVL	$SYS_prctl, AX
 	MOVL	$PR_SET_TIMERSLACK, DI
 	XORL	SI, SI // the default, which is the caller's
 	SYSCALL
+	CMPQ	found<>(SB), $0
+	JEQ	ask
 	MOVQ	limit<>(SB), AX
 	MOVQ	AX, ·Nofile(SB)
 	MOVQ	limit<>+8(SB), AX

@@ -71,12 +71,12 @@ end:
 // func resume()
 TEXT ·resume(SB), 0, $24576-0
 	NO_LOCAL_POINTERS
-	MOVD	found<>(SB), R4
-	CBZ	R4, ask
 	MOVD	$SYS_prctl, R8
 	MOVD	$PR_SET_TIMERSLACK, R0
 	MOVD	$0, R1
 	SVC
+	MOVD	found<>(SB), R4
+	CBZ	R4, ask
 	MOVD	limit<>(SB), R4
 	MOVD	R4, ·Nofile(SB)
 	MOVD	limit<>+8(SB), R4
