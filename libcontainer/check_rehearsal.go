@@ -92,7 +92,9 @@ func (r *rehearsal) step(i int, s plan.Step) {
 		r.kinds = r.kinds[1:]
 	case plan.OpRun:
 	case plan.OpSetns:
-		r.joined |= s.Args[1].(uint64)
+		if in := s.Args[0].(plan.Slot); r.of.Inputs[in].Kind == plan.KindNamespace {
+			r.joined |= s.Args[1].(uint64)
+		}
 		r.keep(i, s)
 	case plan.OpMount:
 		if r.joins(unix.CLONE_NEWNS) && s.Args[0] == "/" {
@@ -139,7 +141,7 @@ func (r *rehearsal) barrier(i int, s plan.Step) {
 	k := r.kinds[0]
 	r.kinds = r.kinds[1:]
 	switch k {
-	case barrierPlaced, barrierMaps, barrierUsers, barrierLimits:
+	case barrierPlaced, barrierUsers, barrierLimits:
 		r.keep(i, s)
 		r.made.barriers = append(r.made.barriers, k)
 	}
@@ -326,7 +328,12 @@ func (r *Runtime) rehearse(config *Config, bundle string, c *Compiled, warn func
 		}
 		warn(fmt.Sprintf(format, args...))
 	}}
-	s := &spawn{r: quiet, compiled: &play.made, console: terminal[0], gate: null, init: -1, spec: config.Spec, process: config.Process, rehearsal: play}
+	users, err := newUsers(config.Spec)
+	defer users.Abort()
+	if err != nil {
+		return err
+	}
+	s := &spawn{r: quiet, users: users, compiled: &play.made, console: terminal[0], gate: null, init: -1, spec: config.Spec, process: config.Process, rehearsal: play}
 	if err = s.start(); err == nil {
 		err = s.finish(func() error { return errRehearsed })
 	}

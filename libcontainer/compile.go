@@ -31,7 +31,6 @@ type Compiled struct {
 	cloneFlags uint64
 	barriers   []barrier
 	forks      bool
-	mapsUsers  bool
 	maps       idMaps // of the container's user namespace
 }
 
@@ -40,8 +39,7 @@ type Compiled struct {
 type barrier uint8
 
 const (
-	barrierPlaced   barrier = iota + 1 // cgroups, id maps and oom_score_adj are set by pid
-	barrierMaps                        // the same, once the executor says its user namespace is there
+	barrierPlaced   barrier = iota + 1 // cgroups and oom_score_adj are set by pid
 	barrierUsers                       // the id maps of the joined user namespace are read
 	barrierDelegate                    // it is moved to a cgroup that is its own
 	barrierDevices                     // network devices are moved
@@ -54,7 +52,7 @@ const (
 // reports says whether the executor announces that it is waiting. At the
 // others, the runtime's byte is usually there first.
 func (k barrier) reports() bool {
-	return k == barrierMaps || k == barrierUsers || k == barrierDelegate || k == barrierDevices || k == barrierHooks || k == barrierLimits || k == barrierListener
+	return k == barrierUsers || k == barrierDelegate || k == barrierDevices || k == barrierHooks || k == barrierLimits || k == barrierListener
 }
 
 func (c *Compiled) wait(b *plan.Builder, at plan.Pointer, k barrier) {
@@ -129,6 +127,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		gate = b.Input(plan.Input{Kind: plan.KindGate})
 	}
 	preserved := preserve(b, o.PreserveFDs)
+	n.compileMade(b, spec)
 	outputs := readHookSlots(b, spec)
 	root, err := rootfs.New(b, spec, facts(spec, o, host, c.Cgroup, &n))
 	if err != nil {
@@ -239,7 +238,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host *Host) {
 	users := plan.At("/linux/uidMappings")
 	newUser, joinsUser := n.fresh&unix.CLONE_NEWUSER != 0, n.joins(unix.CLONE_NEWUSER)
-	c.cloneFlags, c.forks, c.mapsUsers, c.maps = n.atClone, n.fork, newUser, n.maps(spec.Linux)
+	c.cloneFlags, c.forks, c.maps = n.atClone, n.fork, n.maps(spec.Linux)
 	clocks := openTimeOffsets(b, spec.Linux.TimeOffsets)
 	placed := false
 	if joinsUser {
@@ -252,24 +251,23 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 		b.Prctl(plan.At("/process"), unix.PR_SET_DUMPABLE, 0)
 	}
 	n.compileJoins(b, spec, host.may(unix.CAP_SYS_ADMIN))
-	switch {
-	case newUser:
-		b.Unshare(namespaceAt(spec, unix.CLONE_NEWUSER), unix.CLONE_NEWUSER)
-		c.wait(b, users, barrierMaps)
-		placed = true
-	case joinsUser:
+	if joinsUser {
 		c.wait(b, users, barrierUsers)
-	case n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.attaches() || spec.Process.OOMScoreAdj != nil || c.resctrl != nil:
+	} else if n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.attaches() || spec.Process.OOMScoreAdj != nil || c.resctrl != nil {
 		// Before the cgroup namespace is made: its root is fixed by where its
 		// first member is then (C10).
 		c.wait(b, users, barrierPlaced)
 		placed = true
 	}
+	for _, j := range n.inputs {
+		b.Setns(j.at, j.slot, j.flag)
+		b.Close(j.at, j.slot)
+	}
 	if newUser || joinsUser {
 		becomeRoot(b, spec)
 	}
-	if after := n.after &^ unix.CLONE_NEWUSER; after != 0 {
-		b.Unshare(namespaceAt(spec, after), after)
+	if n.after != 0 {
+		b.Unshare(namespaceAt(spec, n.after), n.after)
 	}
 	compileTimeOffsets(b, clocks, spec.Linux.TimeOffsets)
 	if n.fresh&unix.CLONE_NEWCGROUP != 0 {

@@ -38,6 +38,7 @@ type CreateOptions struct {
 	explain bool             // plan and check: nothing is made
 	dry     bool             // check: not even in the filter cache
 	network *nsenter.Network // of the container, in the making; nil: there is no new one
+	users   *nsenter.Users   // likewise
 	notify  string           // directory of the container's notify socket; "": none
 }
 
@@ -62,8 +63,14 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !o.explain && makesNetwork(config.Linux) {
-		o.network = nsenter.NewNetwork()
+	if !o.explain {
+		r.Trace.Phase("begin the namespaces")
+		if makesNetwork(config.Linux) {
+			o.network = nsenter.NewNetwork()
+		}
+		if o.users, err = newUsers(config.Spec); err != nil {
+			return nil, nil, err
+		}
 	}
 	compiled, err := r.compile(o, config)
 	return config, compiled, err
@@ -249,6 +256,7 @@ func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher
 	if err := checkPIDFile(o.PIDFile); err != nil {
 		return nil, nil, err
 	}
+	defer func() { o.users.Abort() }()
 	config, compiled, err := r.prepare(o)
 	if err != nil {
 		return nil, nil, err
@@ -268,7 +276,7 @@ func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher
 	if c == nil {
 		return nil, nil, err
 	}
-	s = &spawn{network: o.network, pidfds: pidfds, r: r, state: c, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
+	s = &spawn{network: o.network, users: o.users, pidfds: pidfds, r: r, state: c, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
 	if err == nil {
 		err = r.make(c, s, o)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"corten/nsenter"
 	"corten/nsenter/plan"
 )
 
@@ -65,29 +64,17 @@ func openUserNS(m *plan.IDMap) (int, error) {
 	return fd, nil
 }
 
-// newUserNS makes one with the maps of m. Its only process is an executor that
-// waits, writes nothing, and is gone before this returns; it ends by itself
-// when the runtime does.
+// newUserNS makes one with the maps of m. It never has a process in it but the one
+// that makes it.
 func newUserNS(m *plan.IDMap) (int, error) {
-	b := plan.NewBuilder()
-	b.Prctl(m.At, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
-	b.Barrier(m.At, 0)
-	steps, err := b.Encode()
+	made, err := beginUsers(m.At, [2]plan.Pointer{m.At, m.At}, m, false)
+	defer made.Abort()
 	if err != nil {
 		return -1, err
 	}
-	holder, err := nsenter.Start(nsenter.Options{Plan: steps, Stdio: [3]int{0, 1, 2}, Cloneflags: unix.CLONE_NEWUSER, CgroupFD: -1})
+	fd, err := made.Take()
 	if err != nil {
-		return -1, &plan.Error{At: m.At, Op: "clone CLONE_NEWUSER", Err: err, Hint: cloneHint(err)}
-	}
-	defer holder.Abort()
-	proc := "/proc/" + strconv.Itoa(holder.PID) + "/"
-	if err := writeMaps(holder.PID, [2]plan.Pointer{m.At, m.At}, m.UIDs, m.GIDs); err != nil {
-		return -1, err
-	}
-	fd, err := unix.Open(proc+"ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, &plan.Error{At: m.At, Op: "open " + proc + "ns/user", Err: err}
+		return -1, &plan.Error{At: m.At, Op: "clone CLONE_NEWUSER", Err: err}
 	}
 	return fd, nil
 }

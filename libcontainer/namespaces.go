@@ -49,7 +49,9 @@ type namespaces struct {
 	all    uint64 // CLONE_NEW* flags of those config.json names
 	fresh  uint64 // ... of the new ones
 	joined []join // ... of those with a path
+	inputs []join // ... of those the runtime makes, the user namespace first
 
+	made    uint64 // new ones the runtime makes, as inputs
 	atClone uint64 // new ones that clone(2) makes
 	after   uint64 // new ones the executor unshares, the cgroup namespace aside
 	fork    bool   // a pid or time namespace takes effect only in a further process
@@ -80,9 +82,9 @@ func named(l *specs.Linux, host *Host) (n namespaces) {
 // readNamespaces adds the inputs of the joined ones and decides who makes the
 // new ones. Normally clone(2) makes all at once. Two cases differ. A user
 // namespace, new or joined, must own the others, and the executor must be there
-// first: execve in one without id maps loses all capabilities, and only the
-// initial user namespace may join namespaces of the host. And a new time or
-// joined pid namespace is entered by the next process only.
+// first, outside of it: only there it may join namespaces of the host. A new one
+// is made and mapped by then, and its network namespace too, which takes longest.
+// And a new time or joined pid namespace is entered by the next process only.
 func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host) namespaces {
 	n := named(spec.Linux, host)
 	for i, ns := range spec.Linux.Namespaces {
@@ -102,14 +104,34 @@ func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host) namespaces {
 	if n.all&unix.CLONE_NEWUSER != 0 {
 		n.atClone = 0
 	}
+	if n.fresh&unix.CLONE_NEWUSER != 0 {
+		n.made = n.fresh & (unix.CLONE_NEWUSER | unix.CLONE_NEWNET)
+	}
 	joined := n.all &^ n.fresh
 	n.fork = joined&unix.CLONE_NEWPID != 0 || n.fresh&unix.CLONE_NEWTIME != 0 ||
 		n.fresh&unix.CLONE_NEWPID != 0 && n.atClone&unix.CLONE_NEWPID == 0
 	if n.fork {
 		n.atClone &^= unix.CLONE_NEWPID
 	}
-	n.after = n.fresh &^ n.atClone &^ unix.CLONE_NEWCGROUP
+	n.after = n.fresh &^ n.made &^ n.atClone &^ unix.CLONE_NEWCGROUP
 	return n
+}
+
+// compileMade adds the inputs of those the runtime makes.
+func (n *namespaces) compileMade(b *plan.Builder, spec *specs.Spec) {
+	for _, m := range [...]struct {
+		flag uint64
+		kind plan.InputKind
+	}{{unix.CLONE_NEWUSER, plan.KindUsers}, {unix.CLONE_NEWNET, plan.KindNetwork}} {
+		if n.made&m.flag == 0 {
+			continue
+		}
+		in := plan.Input{At: namespaceAt(spec, m.flag), Kind: m.kind}
+		if m.kind == plan.KindUsers {
+			in.Path = usersMap(spec.Linux).String()
+		}
+		n.inputs = append(n.inputs, join{in.At, m.flag, b.Input(in)})
+	}
 }
 
 // compileJoins enters the namespaces with a path. With privilege, the user

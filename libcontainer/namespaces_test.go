@@ -29,23 +29,27 @@ func TestWhoMakesANamespaceAndWhenItTakesEffect(t *testing.T) {
 		spaces         string
 		atClone, after uint64
 		fork           bool
+		made           uint64
 	}{
-		{"mount", ns, 0, false},
-		{"mount pid network", ns | pid | net, 0, false},
-		{"mount pid cgroup", ns | pid, 0, false},
-		{"mount pid=/p", ns, 0, true},
-		{"mount network=/n pid", ns | pid, 0, false},
-		{"mount pid time", ns, pid | clock, true},
-		{"mount time", ns, clock, true},
-		{"mount pid user", 0, ns | pid | user, true},
-		{"mount pid user=/u", 0, ns | pid, true},
-		{"mount user", 0, ns | user, false},
+		{"mount", ns, 0, false, 0},
+		{"mount pid network", ns | pid | net, 0, false, 0},
+		{"mount pid cgroup", ns | pid, 0, false, 0},
+		{"mount pid=/p", ns, 0, true, 0},
+		{"mount network=/n pid", ns | pid, 0, false, 0},
+		{"mount pid time", ns, pid | clock, true, 0},
+		{"mount time", ns, clock, true, 0},
+		{"mount pid user", 0, ns | pid, true, user},
+		{"mount pid user=/u", 0, ns | pid, true, 0},
+		{"mount user", 0, ns, false, user},
+		{"mount user network", 0, ns, false, user | net},
+		{"mount user network=/n", 0, ns, false, user},
+		{"mount user=/u network", 0, ns | net, false, 0},
 	} {
 		n := readNamespaces(plan.NewBuilder(), spaces(c.spaces), &Host{})
-		if n.atClone != c.atClone || n.after != c.after || n.fork != c.fork {
-			t.Errorf("%s: clone %s, unshare %s, fork %v", c.spaces, plan.CloneFlags(n.atClone), plan.CloneFlags(n.after), n.fork)
+		if n.atClone != c.atClone || n.after != c.after || n.fork != c.fork || n.made != c.made {
+			t.Errorf("%s: clone %s, unshare %s, fork %v, before %s", c.spaces, plan.CloneFlags(n.atClone), plan.CloneFlags(n.after), n.fork, plan.CloneFlags(n.made))
 		}
-		if n.fresh != n.atClone|n.after|n.fresh&cgroup || n.atClone&n.after != 0 {
+		if n.fresh != n.made|n.atClone|n.after|n.fresh&cgroup || n.atClone&n.after != 0 || n.made&(n.atClone|n.after) != 0 {
 			t.Errorf("%s: a new namespace is made never, or twice", c.spaces)
 		}
 	}

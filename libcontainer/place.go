@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"corten/nsenter/plan"
-	"corten/rootfs"
 )
 
 // place does what is done by pid, before the executor goes on.
@@ -18,12 +17,7 @@ func (s *spawn) place() error {
 	if len(s.compiled.barriers) > 0 {
 		first = s.compiled.barriers[0]
 	}
-	if first == barrierMaps {
-		if err := s.next(); err != nil {
-			return err
-		}
-	}
-	if s.group.Attaches() || s.compiled.resctrl != nil || s.process.OOMScoreAdj != nil || s.compiled.mapsUsers {
+	if s.group.Attaches() || s.compiled.resctrl != nil || s.process.OOMScoreAdj != nil {
 		if err := s.begun(); err != nil {
 			return err
 		}
@@ -45,14 +39,7 @@ func (s *spawn) place() error {
 				Hint: "a value below the caller's needs CAP_SYS_RESOURCE"}
 		}
 	}
-	if s.compiled.mapsUsers {
-		l := s.spec.Linux
-		at := [2]plan.Pointer{plan.At("/linux/uidMappings"), plan.At("/linux/gidMappings")}
-		if err := writeMaps(s.executor.PID, at, rootfs.IDMapText(l.UIDMappings), rootfs.IDMapText(l.GIDMappings)); err != nil {
-			return err
-		}
-	}
-	if first == barrierMaps || first == barrierPlaced {
+	if first == barrierPlaced {
 		if err := s.proceed(); err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ package nsenter
 
 import (
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,11 +18,7 @@ var networkFile = [...]byte{'/', 'p', 'r', 'o', 'c', '/', 't', 'h', 'r', 'e', 'a
 // NewNetwork begins to make one. The thread is none of Go's: those would want a
 // processor of Go's for it, and another to start it.
 func NewNetwork() *Network {
-	const cwd = ^uintptr(99) // AT_FDCWD
-	t := &task{calls: []call{
-		{nr: unix.SYS_UNSHARE, arg: [6]uintptr{unix.CLONE_NEWNET}},
-		{nr: unix.SYS_OPENAT, arg: [6]uintptr{cwd, uintptr(unsafe.Pointer(&networkFile)), unix.O_RDONLY | unix.O_CLOEXEC}},
-	}}
+	t := &task{calls: []call{{nr: unix.SYS_UNSHARE, arg: [6]uintptr{unix.CLONE_NEWNET}}, opening(&networkFile[0])}}
 	const thread = unix.CLONE_THREAD | unix.CLONE_SIGHAND | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SYSVSEM
 	if _, err := t.launch(thread, -1); err != nil {
 		return nil

@@ -129,6 +129,16 @@ func combine(t *testing.T, kind specs.LinuxNamespaceType, how, users string, sou
 	}
 }
 
+// Sysfs gives the files of a network device to root of the user namespace that
+// owns its network namespace; to nobody there, if that has no maps yet.
+func TestRootOfAUserNamespaceOwnsTheFilesOfItsNetworkDevices(t *testing.T) {
+	b := bundle.New(t, bundle.UserNamespace(100000), bundle.Shell("stat -c %u:%g /sys/class/net/lo/ifalias"))
+	own100000(t, b)
+	if got := strings.TrimSpace(b.Run().OK(b).Stdout); got != "0:0" {
+		t.Errorf("ifalias belongs to %s, want 0:0", got)
+	}
+}
+
 // without takes out what cannot be asked for: a hostname and masks without their
 // namespaces, and, where the namespace belongs to another user namespace than the
 // container's, its file system mounted anew.
