@@ -78,15 +78,17 @@ func main() {
 	if traceErr := runtimeTrace.Write(); traceErr != nil {
 		log.warn("%v", traceErr)
 	}
+	runtimeTrace.End(statusOf(err, log))
+}
+
+// statusOf is the process's exit status, after the last log line.
+func statusOf(err error, log *logger) int {
 	var status exitStatus
-	if errors.As(err, &status) {
-		log.flush()
-		os.Exit(int(status))
-	}
-	if err != nil {
-		os.Exit(log.fail(err))
+	if err != nil && !errors.As(err, &status) {
+		return log.fail(err)
 	}
 	log.flush()
+	return int(status)
 }
 
 // closeOnExec does by hand what close_range(2) cannot before Linux 5.11

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"corten/nsenter"
 	"corten/nsenter/plan"
 )
 
@@ -128,7 +129,6 @@ func (t *Trace) Write() error {
 	if t == nil {
 		return nil
 	}
-	defer t.file.Close()
 	t.Phase("write the trace")
 	text := make([]byte, 0, 256*len(t.spans))
 	if st, err := t.file.Stat(); err == nil && st.Size() == 0 {
@@ -146,28 +146,43 @@ func (t *Trace) Write() error {
 	return err
 }
 
-// json appends a complete event: microseconds, and the executor as a process of
-// its own.
+// End ends the process with the status, and the trace with the time that takes the
+// kernel: most of it goes by before a smaller program, which writes that, has taken
+// the place of this one. Where it cannot, the process ends without.
+func (t *Trace) End(status int) {
+	if t != nil && t.spans[t.phase].end > 0 {
+		end := span{name: "end of the process", begin: t.spans[t.phase].end}
+		_ = nsenter.Finish(int(t.file.Fd()), string(end.open(nil)), end.begin, status)
+	}
+	os.Exit(status)
+}
+
+// json appends a complete event.
 func (s *span) json(b []byte) []byte {
+	b = s.open(b)
+	microseconds(&b, max(0, s.end-s.begin))
+	return append(b, '}')
+}
+
+// open appends an event up to its duration, which is the end of it. Times are in
+// microseconds, and the executor is a process of its own.
+func (s *span) open(b []byte) []byte {
 	name, pid, kind := s.name, os.Getpid(), "runtime"
 	if s.step != nil {
 		name, pid, kind = strconv.Itoa(s.number)+" "+s.step.Call(), s.executor, "executor"
 	}
-	number := func(name string, n int64) {
-		b = strconv.AppendInt(append(b, name...), n, 10)
-	}
-	microseconds := func(name string, n int64) {
-		number(name, n/1000)
-		b = append(b, '.', byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
-	}
 	b = append(append(b, `{"name":`...), quoteJSON(name)...)
 	b = append(append(append(b, `,"cat":"`...), kind...), `","ph":"X"`...)
-	microseconds(`,"ts":`, s.begin)
-	microseconds(`,"dur":`, max(0, s.end-s.begin))
-	number(`,"pid":`, int64(pid))
-	number(`,"tid":`, int64(pid))
+	b = strconv.AppendInt(append(b, `,"pid":`...), int64(pid), 10)
+	b = strconv.AppendInt(append(b, `,"tid":`...), int64(pid), 10)
 	if s.step != nil && s.step.At.String() != "" {
 		b = append(append(append(b, `,"args":{"field":`...), quoteJSON("config.json#"+s.step.At.String())...), '}')
 	}
-	return append(b, '}')
+	b = append(b, `,"ts":`...)
+	microseconds(&b, s.begin)
+	return append(b, `,"dur":`...)
+}
+
+func microseconds(b *[]byte, n int64) {
+	*b = append(strconv.AppendInt(*b, n/1000, 10), '.', byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
 }

@@ -58,10 +58,13 @@ func Start(o Options) (*Executor, error) {
 	return e, nil
 }
 
+// progress is where the executor shows its step.
+const progress = "          "
+
 // What is executed, and with which arguments; there is no environment.
 var (
 	programPath = unsafe.StringData("/proc/self/fd/5\x00")
-	arguments   = [...]*byte{unsafe.StringData("corten\x00"), unsafe.StringData("          \x00"), nil}
+	arguments   = [...]*byte{unsafe.StringData("corten\x00"), unsafe.StringData(progress + "\x00"), nil}
 	environment [1]*byte
 )
 

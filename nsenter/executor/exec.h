@@ -70,6 +70,7 @@ int plan_read(void *plan, size_t size);
 _Noreturn void execute(char *progress); /* PROGRESS spaces of its arguments, or NULL */
 void plan_run(void); /* from exec.step on; returns after the last one, if none was execve */
 _Noreturn void quit(int status);
+uint64_t realtime(void); /* nanoseconds, by the clock that time namespaces leave alone; 0: it does not tell */
 void send_record(uint32_t kind, int err); /* with the step's number and exec.text */
 void say(const char *text, size_t len); /* appends to exec.text what fits */
 void say_number(uint32_t n);

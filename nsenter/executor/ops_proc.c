@@ -178,3 +178,14 @@ int op_execve(const uint64_t *arg)
 		send_record(RECORD_EXEC, 0);
 	return SYS(execve, exec.program, arg[0], arg[1]);
 }
+
+int op_finish(const uint64_t *arg)
+{
+	uint64_t now = realtime();
+
+	say(string(arg[1]), length(string(arg[1])));
+	say_number(now > arg[2] ? (uint32_t)((now - arg[2]) / 1000) : 0);
+	say("},\n", 3);
+	SYS(write, slot_fd(arg[0]), exec.text, exec.text_len);
+	quit((int)arg[3]);
+}

@@ -141,13 +141,20 @@ static int tolerates(const struct plan_step *s, int err)
 	return 0;
 }
 
-/* By the clock that time namespaces leave alone; until a filter may forbid to ask. */
-static void stamp(const struct plan_step *s)
+uint64_t realtime(void)
 {
 	struct __kernel_timespec now;
 
-	if (exec.stamps && SYS(clock_gettime, CLOCK_REALTIME, &now) == 0)
-		exec.stamps[exec.step] = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	if (SYS(clock_gettime, CLOCK_REALTIME, &now) < 0)
+		return 0;
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Until a filter may forbid to ask. */
+static void stamp(const struct plan_step *s)
+{
+	if (exec.stamps)
+		exec.stamps[exec.step] = realtime();
 	if (s->op == OP_seccomp || s->op == OP_seccomp_listen)
 		exec.stamps = NULL;
 }

@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0x3947fd288429eb05
+const vocabulary = 0x3b76b47897fffebe
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -84,6 +84,7 @@ const (
 	OpHome
 	OpExecve
 	OpCloseRange
+	OpFinish
 
 	nOps
 )
@@ -165,6 +166,7 @@ var ops = [nOps]struct {
 	OpHome:             {"home", "u", []string{"uid"}},
 	OpExecve:           {"execve", "vv", []string{"argv", "env"}},
 	OpCloseRange:       {"close_range", "u", []string{"first"}},
+	OpFinish:           {"finish", "fsuu", []string{"fd", "text", "since", "status"}},
 }
 
 // Setns appends setns: setns(2).
@@ -530,4 +532,9 @@ func (b *Builder) Execve(at Pointer, argv []string, env []string) {
 // CloseRange appends close_range: close_range(2), all but the status descriptor.
 func (b *Builder) CloseRange(at Pointer, first uint64) {
 	b.add(at, OpCloseRange, first)
+}
+
+// Finish appends finish: composite: appends to a trace text and the microseconds since then, and ends with the status.
+func (b *Builder) Finish(at Pointer, fd Slot, text string, since uint64, status uint64) {
+	b.add(at, OpFinish, fd, text, since, status)
 }

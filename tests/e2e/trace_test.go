@@ -68,7 +68,7 @@ func TestATraceAccountsForTheTimeOfARun(t *testing.T) {
 	if accounted < 0.95*(end-first) {
 		t.Errorf("%.0f of %.0f microseconds are accounted for", accounted, end-first)
 	}
-	if last != "write the trace" {
+	if last != "end of the process" {
 		t.Errorf("the trace ends with %q", last)
 	}
 	for i := 1; i < len(executor); i++ {
@@ -101,6 +101,23 @@ func TestTheCommandsOfALifeShareATrace(t *testing.T) {
 	}
 	if len(pids) != 6 { // four commands, two executors
 		t.Errorf("%d processes have a part in the trace", len(pids))
+	}
+}
+
+func TestATracedCommandEndsWithTheStatusItHasWithoutATrace(t *testing.T) {
+	bundle.NeedCorten(t)
+	b := bundle.New(t, bundle.Shell("exit 37"))
+	file := filepath.Join(b.Home, "trace.json")
+	for _, c := range []struct {
+		words  []string
+		status int
+	}{{[]string{"run", "--bundle", b.Dir, b.ID}, 37}, {[]string{"state", "nobody"}, 1}, {[]string{"list"}, 0}} {
+		if r := b.Corten(append([]string{"--trace", file}, c.words...)...); r.Status != c.status {
+			t.Errorf("%s: status %d, want %d: %s", c.words[0], r.Status, c.status, r.Stderr)
+		}
+		if events := traceOf(t, file); events[len(events)-1].Name != "end of the process" {
+			t.Errorf("%s: the trace ends with %q", c.words[0], events[len(events)-1].Name)
+		}
 	}
 }
 
