@@ -31,6 +31,7 @@ type Compiled struct {
 	cloneFlags uint64
 	barriers   []barrier
 	forks      bool
+	raises     bool   // hard limits, where the executor may not
 	maps       idMaps // of the container's user namespace
 }
 
@@ -39,20 +40,20 @@ type Compiled struct {
 type barrier uint8
 
 const (
-	barrierPlaced   barrier = iota + 1 // cgroups and oom_score_adj are set by pid
-	barrierUsers                       // the id maps of the joined user namespace are read
-	barrierDelegate                    // it is moved to a cgroup that is its own
-	barrierDevices                     // network devices are moved
-	barrierHooks                       // prestart and createRuntime hooks
-	barrierLimits                      // limits and priorities, which a user namespace has no right to
-	barrierListener                    // the seccomp agent has the filter's listener
-	barrierCommit                      // the state is on disk: the payload may run
+	barrierPlaced     barrier = iota + 1 // cgroups and oom_score_adj are set by pid
+	barrierUsers                         // the id maps of the joined user namespace are read
+	barrierDelegate                      // it is moved to a cgroup that is its own
+	barrierDevices                       // network devices are moved
+	barrierHooks                         // prestart and createRuntime hooks
+	barrierPriorities                    // priorities are set, which a user namespace has no right to
+	barrierListener                      // the seccomp agent has the filter's listener
+	barrierCommit                        // the state is on disk: the payload may run
 )
 
 // reports says whether the executor announces that it is waiting. At the
 // others, the runtime's byte is usually there first.
 func (k barrier) reports() bool {
-	return k == barrierUsers || k == barrierDelegate || k == barrierDevices || k == barrierHooks || k == barrierLimits || k == barrierListener
+	return k == barrierUsers || k == barrierDelegate || k == barrierDevices || k == barrierHooks || k == barrierPriorities || k == barrierListener
 }
 
 func (c *Compiled) wait(b *plan.Builder, at plan.Pointer, k barrier) {
@@ -253,7 +254,7 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 	n.compileJoins(b, spec, host.may(unix.CAP_SYS_ADMIN))
 	if joinsUser {
 		c.wait(b, users, barrierUsers)
-	} else if n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.attaches() || spec.Process.OOMScoreAdj != nil || c.resctrl != nil {
+	} else if n.fork || n.fresh&unix.CLONE_NEWCGROUP != 0 && c.attaches() || spec.Process.OOMScoreAdj != nil || c.resctrl != nil || newUser && len(spec.Process.Rlimits) > 0 {
 		// Before the cgroup namespace is made: its root is fixed by where its
 		// first member is then (C10).
 		c.wait(b, users, barrierPlaced)

@@ -17,7 +17,8 @@ func (s *spawn) place() error {
 	if len(s.compiled.barriers) > 0 {
 		first = s.compiled.barriers[0]
 	}
-	if s.group.Attaches() || s.compiled.resctrl != nil || s.process.OOMScoreAdj != nil {
+	raised := s.raised()
+	if len(raised) > 0 || s.group.Attaches() || s.compiled.resctrl != nil || s.process.OOMScoreAdj != nil {
 		if err := s.begun(); err != nil {
 			return err
 		}
@@ -37,6 +38,11 @@ func (s *spawn) place() error {
 		if err := writeFile(proc+"oom_score_adj", strconv.Itoa(*adj)); err != nil {
 			return &plan.Error{At: plan.At("/process/oomScoreAdj"), Op: "write oom_score_adj " + strconv.Itoa(*adj), Err: err,
 				Hint: "a value below the caller's needs CAP_SYS_RESOURCE"}
+		}
+	}
+	for _, i := range raised {
+		if err := s.raise(i); err != nil {
+			return err
 		}
 	}
 	if first == barrierPlaced {
@@ -70,16 +76,36 @@ func (s *spawn) joined(proc string) error {
 	return s.proceed()
 }
 
-// limit sets the limits and priorities of a process in a user namespace.
-func (s *spawn) limit() error {
+// raised are the indices of the limits above the runtime's own hard ones, for
+// which a user namespace has no right.
+func (s *spawn) raised() (all []int) {
+	if !s.compiled.raises {
+		return nil
+	}
 	for i, l := range s.process.Rlimits {
-		lim := unix.Rlimit{Cur: l.Soft, Max: l.Hard}
-		if err := unix.Prlimit(s.executor.PID, int(rlimit(l.Type)), &lim, nil); err != nil {
-			return &plan.Error{At: plan.At("/process/rlimits").Index(i), Op: "prlimit " + l.Type, Err: err,
-				Hint: "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace"}
+		var own unix.Rlimit
+		if unix.Getrlimit(int(rlimit(l.Type)), &own) == nil && l.Hard > own.Max {
+			all = append(all, i)
 		}
 	}
-	return prioritize(s.executor.PID, s.process)
+	return all
+}
+
+// raise raises the hard limit only: the executor needs what the soft one allows,
+// until it sets both.
+func (s *spawn) raise(i int) error {
+	l := s.process.Rlimits[i]
+	var lim unix.Rlimit
+	err := unix.Prlimit(s.executor.PID, int(rlimit(l.Type)), nil, &lim)
+	if err == nil {
+		lim.Max = l.Hard
+		err = unix.Prlimit(s.executor.PID, int(rlimit(l.Type)), &lim, nil)
+	}
+	if err != nil {
+		return &plan.Error{At: plan.At("/process/rlimits").Index(i), Op: "prlimit " + l.Type, Err: err,
+			Hint: "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace"}
+	}
+	return nil
 }
 
 func writeFile(name, text string) error {

@@ -88,8 +88,6 @@ func (p *process) compileTerminal(peer plan.Slot) {
 	b.Done(at, peer)
 }
 
-// compileRlimits sets the limits from inside; only where the runtime's
-// capabilities are still the process's.
 func (p *process) compileRlimits() {
 	for i, l := range p.spec.Rlimits {
 		p.b.Prlimit(plan.At("/process/rlimits").Index(i), rlimit(l.Type), l.Soft, l.Hard)

@@ -41,19 +41,13 @@ func (p *process) compileScheduling(linux *specs.Linux, affinity string) {
 	compilePersonality(p.b, linux.Personality)
 }
 
-// privileged reports whether the process asks for what only a capability of
-// the initial user namespace gives.
-func (p *process) privileged() bool {
-	return len(p.spec.Rlimits) > 0 || p.spec.Scheduler != nil || p.spec.IOPriority != nil
-}
-
-// limits sets what the kernel allows the process, from inside, or has the
-// runtime do it.
+// limits sets the limits, and has the runtime do what only a capability of the
+// initial user namespace gives: priorities, and before, hard limits raised.
 func (c *Compiled) limits(p *process) {
-	if !p.userNS {
-		p.compileRlimits()
-	} else if p.privileged() {
-		c.wait(p.b, plan.At("/process"), barrierLimits)
+	c.raises = p.userNS && len(p.spec.Rlimits) > 0
+	p.compileRlimits()
+	if p.userNS && (p.spec.Scheduler != nil || p.spec.IOPriority != nil) {
+		c.wait(p.b, plan.At("/process"), barrierPriorities)
 	}
 }
 

@@ -273,8 +273,8 @@ func (s *spawn) finish(hooks func() error) error {
 			if err := hooks(); err != nil {
 				return err
 			}
-		case barrierLimits:
-			if err := s.limit(); err != nil {
+		case barrierPriorities:
+			if err := prioritize(s.executor.PID, s.process); err != nil {
 				return err
 			}
 		case barrierListener:

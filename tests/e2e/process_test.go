@@ -237,6 +237,38 @@ func TestAnUnlimitedRlimitIsTheLargestNumber(t *testing.T) {
 	}
 }
 
+// In a user namespace, too.
+//
+// spec: process.rlimits[].hard
+func TestAHardLimitAboveTheCallersTakesTheRightToRaiseIt(t *testing.T) {
+	bundle.NeedCorten(t)
+	low := bundle.Options{Wrap: []string{"sh", "-c", `ulimit -n 500; exec "$@"`, "sh"}}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
+		t.Fatal(err)
+	}
+	may := data[0].Effective>>unix.CAP_SYS_RESOURCE&1 != 0
+	for _, userNS := range []bool{false, true} {
+		edits := []bundle.Edit{bundle.Probe(), func(s *specs.Spec) {
+			s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}, {Type: "RLIMIT_NOFILE", Soft: 700, Hard: 900}}
+		}}
+		if userNS {
+			edits = append(edits, bundle.UserNamespace(100000))
+		}
+		b, there := bundle.New(t, edits...), bundle.New(t, append(edits, bundle.Probe("pause"))...)
+		there.Detach()
+		for _, r := range []bundle.Result{b.CortenWith(low, "run", "--bundle", b.Dir, b.ID), there.CortenWith(low, "exec", there.ID, "probe")} {
+			if !may {
+				if r.Status == 0 || !strings.Contains(r.Stderr, "#/process/rlimits/1: prlimit ") || !strings.Contains(r.Stderr, "CAP_SYS_RESOURCE") {
+					t.Errorf("user namespace %v: status %d: %s", userNS, r.Status, r.Stderr)
+				}
+			} else if got := bundle.ParseReport(t, r.OK(b).Stdout).Rlimits[unix.RLIMIT_NOFILE]; got.Soft != 700 || got.Hard != 900 {
+				t.Errorf("user namespace %v: %+v", userNS, got)
+			}
+		}
+	}
+}
+
 func TestLimitsNotAskedForAreTheCallers(t *testing.T) {
 	var mine unix.Rlimit
 	if err := unix.Prlimit(os.Getpid(), unix.RLIMIT_NOFILE, nil, &mine); err != nil {
