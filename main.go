@@ -10,7 +10,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -53,13 +52,8 @@ var commands = [...]struct {
 	{"wait", waitCommand},
 }
 
-// A process dies with the thread that cloned it, when it asked for a death
-// signal (PR_SET_PDEATHSIG): the executor's must be the main thread, which
-// lives as long as the runtime.
-func init() {
-	runtime.LockOSThread()
-	entry.Release()
-}
+// The main goroutine is on the main thread until it is called.
+func init() { entry.Release() }
 
 func main() {
 	if os.Args[0] == libcontainer.KeeperName {

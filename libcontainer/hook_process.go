@@ -51,7 +51,7 @@ func startHook(h *specs.Hook, dir string, input []byte, outputs [2]int) (*hookPr
 	}
 	pid, err := syscall.ForkExec(h.Path, hookArgs(h), &syscall.ProcAttr{Dir: dir, Env: h.Env,
 		Files: []uintptr{uintptr(p.in[0]), uintptr(outputs[0]), uintptr(outputs[1])},
-		// The thread is locked (main.go): a hook does not outlive the runtime.
+		// Go keeps its threads: a hook ends with the runtime, not before.
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &p.pidfd}})
 	if err != nil {
 		p.close()

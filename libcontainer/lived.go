@@ -20,7 +20,7 @@ func lived() time.Duration {
 	if age, err := taskAge(os.Getpid()); err == nil {
 		return age
 	}
-	text, _ := readHost("/proc/thread-self/schedstat")
+	text, _ := readHost("/proc/self/schedstat")
 	var sum time.Duration
 	for i, word := range strings.Fields(string(text)) {
 		if n, err := strconv.ParseInt(word, 10, 64); err == nil && i < 2 {

@@ -37,6 +37,8 @@ type task struct {
 	alive atomic.Uint32 // cleared by the kernel when it has executed another program, or ended
 	pidfd int32
 	args  cloneArgs
+
+	all, mask uint64 // every signal; those that the caller blocks
 }
 
 // cloneArgs is struct clone_args of clone3(2).
@@ -44,9 +46,9 @@ type cloneArgs struct {
 	flags, pidfd, childTID, parentTID, exit, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
 }
 
-// rawClone makes the task's clone call. The new task makes its calls, up to the
-// first that fails, and ends. It has no stack and runs no Go code: nothing may
-// interrupt it.
+// rawClone makes the task's clone call, with all signals blocked. The new task makes
+// its calls, up to the first that fails, and ends. It has no stack and runs no Go
+// code: nothing may interrupt it. The caller's signals are as before again.
 func rawClone(t *task) uintptr
 
 // launch clones it with the flags, and CLONE_VM and CLONE_CHILD_CLEARTID; into the
@@ -71,21 +73,12 @@ func (t *task) launch(flags uint64, cgroup int) (pid int, err error) {
 		t.clone = call{nr: unix.SYS_CLONE, arg: old}
 	}
 	t.alive.Store(1)
-	runtime.LockOSThread() // whose signals are blocked
-	defer runtime.UnlockOSThread()
-	all, before := ^uint64(0), uint64(0)
-	mask(&all, &before)
+	t.all = ^uint64(0)
 	t.clone.result = rawClone(t)
-	mask(&before, nil)
 	if e := t.clone.errno(); e != 0 {
 		return 0, e
 	}
 	return int(t.clone.result), nil
-}
-
-// mask sets this thread's blocked signals; both are struct sigset_t of the kernel.
-func mask(now, before *uint64) {
-	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(now)), uintptr(unsafe.Pointer(before)), 8, 0, 0)
 }
 
 // wait waits until the calls have been made, but no longer than d and no longer

@@ -3,13 +3,22 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+#define SYS_rt_sigprocmask 14
 #define SYS_exit 60
+#define SIG_SETMASK 2
 
 // func rawClone(t *task) uintptr
 //
-// What is made runs here alone: it has registers, but no stack of its own.
+// What is made runs here alone: it has registers, but no stack of its own. Go moves
+// no goroutine to another thread while it is here.
 TEXT ·rawClone(SB), NOSPLIT, $0-16
 	MOVQ	t+0(FP), BX
+	MOVL	$SYS_rt_sigprocmask, AX
+	MOVL	$SIG_SETMASK, DI
+	LEAQ	task_all(BX), SI
+	LEAQ	task_mask(BX), DX
+	MOVL	$8, R10
+	SYSCALL
 	MOVQ	task_clone+call_nr(BX), AX
 	MOVQ	task_clone+call_arg(BX), DI
 	MOVQ	task_clone+call_arg+8(BX), SI
@@ -22,6 +31,12 @@ TEXT ·rawClone(SB), NOSPLIT, $0-16
 	TESTQ	AX, AX
 	JZ	next
 	MOVQ	AX, ret+8(FP)
+	MOVL	$SYS_rt_sigprocmask, AX
+	MOVL	$SIG_SETMASK, DI
+	LEAQ	task_mask(BX), SI
+	XORL	DX, DX
+	MOVL	$8, R10
+	SYSCALL
 	RET
 next:
 	DECQ	R13

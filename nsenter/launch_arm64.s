@@ -3,13 +3,22 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+#define SYS_rt_sigprocmask 135
 #define SYS_exit 93
+#define SIG_SETMASK 2
 
 // func rawClone(t *task) uintptr
 //
-// What is made runs here alone: it has registers, but no stack of its own.
+// What is made runs here alone: it has registers, but no stack of its own. Go moves
+// no goroutine to another thread while it is here.
 TEXT ·rawClone(SB), NOSPLIT, $0-16
 	MOVD	t+0(FP), R11
+	MOVD	$SYS_rt_sigprocmask, R8
+	MOVD	$SIG_SETMASK, R0
+	ADD	$task_all, R11, R1
+	ADD	$task_mask, R11, R2
+	MOVD	$8, R3
+	SVC
 	MOVD	task_clone+call_nr(R11), R8
 	MOVD	task_clone+call_arg(R11), R0
 	MOVD	task_clone+call_arg+8(R11), R1
@@ -21,6 +30,12 @@ TEXT ·rawClone(SB), NOSPLIT, $0-16
 	SVC
 	CBZ	R0, next
 	MOVD	R0, ret+8(FP)
+	MOVD	$SYS_rt_sigprocmask, R8
+	MOVD	$SIG_SETMASK, R0
+	ADD	$task_mask, R11, R1
+	MOVD	ZR, R2
+	MOVD	$8, R3
+	SVC
 	RET
 next:
 	SUBS	$1, R10

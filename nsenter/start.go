@@ -31,8 +31,9 @@ type Options struct {
 const inputsFD = 6
 
 // Start clones the executor into new namespaces and its cgroup. All descriptors of
-// o are the caller's, to close when it returns. An executor whose
-// plan sets PR_SET_PDEATHSIG ends with the thread that called Start: lock it.
+// o are the caller's, to close when it returns. An executor whose plan sets
+// PR_SET_PDEATHSIG ends with the thread that called Start, which is one of Go's: they
+// end with the process, but those whose goroutine ends while it is locked to them.
 func Start(o Options) (*Executor, error) {
 	executor, err := sealedImage()
 	if err != nil {
