@@ -21,7 +21,8 @@ import (
 // and schemata, and its errors. Two L3 caches with 11 ways, room for four
 // groups and as many monitoring groups.
 type Resctrl struct {
-	Mount string
+	Mount  string
+	KillAt int // kill the process that makes the n-th group or write, when it is done; 0: none
 
 	mu    sync.Mutex
 	nodes map[string]*resctrlNode // by path, "" is the root
@@ -29,6 +30,7 @@ type Resctrl struct {
 	next  uint64
 	last  string // info/last_cmd_status
 	log   []string
+	made  int // groups and writes
 }
 
 type resctrlNode struct {
@@ -70,13 +72,12 @@ func NewResctrl(t testing.TB) *Resctrl {
 
 // Wrap puts the stand-in on /sys/fs/resctrl of a mount namespace for the
 // runtime alone. What the runtime asks that no FUSE server can answer, the
-// magic number of the file system, strace(1) answers; more are options of its,
-// for calls with the directory.
-func (r *Resctrl) Wrap(trace string, more ...string) []string {
-	return append([]string{"unshare", "-m", "sh", "-c", `mount --rbind /sys/fs/cgroup /mnt && mount -t tmpfs none /sys/fs &&
+// magic number of the file system, strace(1) answers.
+func (r *Resctrl) Wrap(trace string) []string {
+	return []string{"unshare", "-m", "sh", "-c", `mount --rbind /sys/fs/cgroup /mnt && mount -t tmpfs none /sys/fs &&
 		mkdir /sys/fs/cgroup /sys/fs/resctrl && mount --rbind /mnt /sys/fs/cgroup && umount -R /mnt &&
 		mount --bind "$0" /sys/fs/resctrl && exec "$@"`, r.Mount,
-		"strace", "-I", "1", "-qq", "-o", trace, "-P", "/sys/fs/resctrl", "-e", "trace=fstatfs,mkdirat,openat", "-e", "inject=fstatfs:poke_exit=@arg2=2158650700000000"}, more...)
+		"strace", "-f", "-b", "execve", "-I", "1", "-qq", "-o", trace, "-P", "/sys/fs/resctrl", "-e", "trace=fstatfs", "-e", "inject=fstatfs:poke_exit=@arg2=2158650700000000"}
 }
 
 // Text is a file's; "" if there is none.
@@ -271,6 +272,11 @@ func (r *Resctrl) serve(fd int) {
 		}
 		r.mu.Lock()
 		body, errno := r.answer(opcode, node, in[40:])
+		if (opcode == 9 || opcode == 16) && errno == 0 {
+			if r.made++; r.made == r.KillAt {
+				unix.Kill(int(le.Uint32(in[32:])), unix.SIGKILL)
+			}
+		}
 		r.mu.Unlock()
 		out := le.AppendUint32(nil, uint32(16+len(body)))
 		out = le.AppendUint64(le.AppendUint32(out, uint32(-int32(errno))), unique)

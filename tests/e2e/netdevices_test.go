@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"corten/tests/bundle"
 )
@@ -278,20 +280,20 @@ func TestANetworkDeviceThatCannotBeMovedIsNamed(t *testing.T) {
 // The kernel destroys a veth with its namespace: a runtime that is killed must
 // have kept that, for delete to find the device.
 func TestNetworkDevicesComeBackAfterCreateWasKilled(t *testing.T) {
-	bundle.NeedStrace(t)
+	inject := bundle.Injector(t)
 	moved, points := 0, 0
 	for _, c := range []struct {
-		calls string
-		at    []int
+		call int
+		at   []int
 	}{
-		{"sendto", []int{5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 22}}, {"mount", []int{1}}, {"setns", []int{1, 2}},
+		{unix.SYS_SENDTO, []int{5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 22}}, {unix.SYS_MOUNT, []int{1}}, {unix.SYS_SETNS, []int{1, 2}},
 	} {
 		for _, at := range c.at {
-			t.Run(fmt.Sprintf("%s %d", c.calls, at), func(t *testing.T) {
+			t.Run(fmt.Sprintf("call %d no. %d", c.call, at), func(t *testing.T) {
 				n := newNetwork(t, twoDevices)
 				before := n.devices()
 				b := bundle.New(t, bundle.Probe("pause"), netDevices("eth1", "a0", "ifb7", "b0"))
-				if !n.killedAt(b, c.calls, at, "create", "--bundle", b.Dir, b.ID) {
+				if !n.killedAt(b, inject, c.call, at, "create", "--bundle", b.Dir, b.ID) {
 					return
 				}
 				points++
@@ -311,16 +313,16 @@ func TestNetworkDevicesComeBackAfterCreateWasKilled(t *testing.T) {
 
 // Undo may be killed as well, anywhere, and be run again.
 func TestNetworkDevicesComeBackThoughDeleteWasKilledToo(t *testing.T) {
-	bundle.NeedStrace(t)
+	inject := bundle.Injector(t)
 	points := 0
 	for at := 2; at <= 16; at += 2 {
 		n := newNetwork(t, twoDevices)
 		before := n.devices()
 		b := bundle.New(t, bundle.Probe("pause"), netDevices("eth1", "a%d", "ifb7", "b0"))
-		if !n.killedAt(b, "sendto", 16, "create", "--bundle", b.Dir, b.ID) {
+		if !n.killedAt(b, inject, unix.SYS_SENDTO, 16, "create", "--bundle", b.Dir, b.ID) {
 			t.Fatal("create was not killed")
 		}
-		if n.killedAt(b, "sendto", at, "delete", "--force", b.ID) {
+		if n.killedAt(b, inject, unix.SYS_SENDTO, at, "delete", "--force", b.ID) {
 			points++
 		}
 		n.corten(b, "delete", "--force", b.ID).OK(b)
@@ -333,11 +335,11 @@ func TestNetworkDevicesComeBackThoughDeleteWasKilledToo(t *testing.T) {
 }
 
 func TestADeleteInAnotherNetworkNamespaceTakesNoDevice(t *testing.T) {
-	bundle.NeedStrace(t)
+	inject := bundle.Injector(t)
 	n := newNetwork(t, twoDevices)
 	other := newNetwork(t, "link set lo up")
 	b := bundle.New(t, bundle.Probe("pause"), netDevices("ifb7", ""))
-	if !n.killedAt(b, "sendto", 7, "create", "--bundle", b.Dir, b.ID) {
+	if !n.killedAt(b, inject, unix.SYS_SENDTO, 7, "create", "--bundle", b.Dir, b.ID) {
 		t.Fatal("create was not killed")
 	}
 	if r := other.corten(b, "--debug", "delete", "--force", b.ID).OK(b); !strings.Contains(r.Stderr, "not given back") {
@@ -350,10 +352,11 @@ func TestADeleteInAnotherNetworkNamespaceTakesNoDevice(t *testing.T) {
 
 // killedAt kills the runtime alone at the n-th system call of a kind; false:
 // there were fewer.
-func (n *network) killedAt(b *bundle.Bundle, call string, at int, args ...string) bool {
+func (n *network) killedAt(b *bundle.Bundle, inject string, call, at int, args ...string) bool {
 	n.t.Helper()
-	trace := b.Home + "/trace"
-	b.CortenWith(bundle.Options{Wrap: n.enter("strace", "-I", "1", "-q", "-o", trace, "-e", "trace="+call,
-		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, at))}, args...)
-	return strings.Contains(b.Raw(trace), "killed by SIGKILL")
+	reached := b.Home + "/reached"
+	b.CortenWith(bundle.Options{Wrap: n.enter(inject, "runtime", fmt.Sprint(call), fmt.Sprint(at), "0", reached)}, args...)
+	_, err := os.Stat(reached)
+	os.Remove(reached)
+	return err == nil
 }

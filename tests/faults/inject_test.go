@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"corten/tests/bundle"
 )
 
 // injector is the built program of inject/inject.c.
@@ -25,10 +26,7 @@ type injector struct {
 func newInjector(t *testing.T) *injector {
 	t.Helper()
 	cc := cmp.Or(os.Getenv("CC"), "gcc")
-	in := &injector{path: filepath.Join(t.TempDir(), "inject"), numbers: map[string]int{}, names: map[int]string{}}
-	if out, err := exec.Command(cc, "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", in.path, "inject/inject.c").CombinedOutput(); err != nil {
-		t.Fatalf("%s inject.c: %v\n%s", cc, err, out)
-	}
+	in := &injector{path: bundle.Injector(t), numbers: map[string]int{}, names: map[int]string{}}
 	list := exec.Command(cc, "-E", "-dM", "-include", "sys/syscall.h", "-x", "c", "/dev/null")
 	out, err := list.Output()
 	if err != nil {
