@@ -38,7 +38,8 @@ type task struct {
 	pidfd int32
 	args  cloneArgs
 
-	all, mask uint64 // every signal; those that the caller blocks
+	all  uint64 // signals
+	mask uint64 //lint:ignore U1000 assembly keeps in it those that the caller blocks
 }
 
 // cloneArgs is struct clone_args of clone3(2).
