@@ -86,13 +86,13 @@ func (r *rehearsal) keep(i int, s plan.Step, tolerate ...plan.Errno) {
 // all that would have used it.
 func (r *rehearsal) step(i int, s plan.Step) {
 	switch s.Op {
-	case plan.OpBarrier:
+	case plan.OpBarrier, plan.OpReceive:
 		r.barrier(i, s)
 	case plan.OpSeccompListen:
 		r.kinds = r.kinds[1:]
 	case plan.OpRun:
 	case plan.OpSetns:
-		if in := s.Args[0].(plan.Slot); r.of.Inputs[in].Kind == plan.KindNamespace {
+		if in := int(s.Args[0].(plan.Slot)); in < len(r.of.Inputs) && r.of.Inputs[in].Kind == plan.KindNamespace {
 			r.joined |= s.Args[1].(uint64)
 		}
 		r.keep(i, s)
@@ -141,7 +141,7 @@ func (r *rehearsal) barrier(i int, s plan.Step) {
 	k := r.kinds[0]
 	r.kinds = r.kinds[1:]
 	switch k {
-	case barrierPlaced, barrierUsers, barrierPriorities:
+	case barrierPlaced, barrierNetwork, barrierUsers, barrierPriorities:
 		r.keep(i, s)
 		r.made.barriers = append(r.made.barriers, k)
 	}
@@ -328,12 +328,12 @@ func (r *Runtime) rehearse(config *Config, bundle string, c *Compiled, warn func
 		}
 		warn(fmt.Sprintf(format, args...))
 	}}
-	users, err := newUsers(config.Spec)
-	defer users.Abort()
-	if err != nil {
+	var m making
+	defer m.abort()
+	if err := m.begin(config.Spec); err != nil {
 		return err
 	}
-	s := &spawn{r: quiet, users: users, compiled: &play.made, console: terminal[0], gate: null, init: -1, spec: config.Spec, process: config.Process, rehearsal: play}
+	s := &spawn{r: quiet, making: m, compiled: &play.made, console: terminal[0], gate: null, init: -1, spec: config.Spec, process: config.Process, rehearsal: play}
 	if err = s.start(); err == nil {
 		err = s.finish(func() error { return errRehearsed })
 	}

@@ -20,9 +20,6 @@ func (s *spawn) clone(bytes []byte) (err error) {
 	s.r.Trace.Phase("clone")
 	o := nsenter.Options{Plan: bytes, Inputs: s.stamps.behind(s.inputs), Stdio: [3]int{0, 1, 2},
 		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group}
-	if o.Network = s.network.Take(); o.Network > 0 {
-		defer unix.Close(o.Network)
-	}
 	s.executor, err = nsenter.Start(o)
 	if err == nil {
 		return nil

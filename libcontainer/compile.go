@@ -31,8 +31,9 @@ type Compiled struct {
 	cloneFlags uint64
 	barriers   []barrier
 	forks      bool
-	raises     bool   // hard limits, where the executor may not
-	maps       idMaps // of the container's user namespace
+	network    plan.Pointer // of the network namespace that the runtime makes
+	raises     bool         // hard limits, where the executor may not
+	maps       idMaps       // of the container's user namespace
 }
 
 // barrier is a step at which the executor waits for the runtime, and what the
@@ -41,6 +42,7 @@ type barrier uint8
 
 const (
 	barrierPlaced     barrier = iota + 1 // cgroups and oom_score_adj are set by pid
+	barrierNetwork                       // the network namespace is handed over
 	barrierUsers                         // the id maps of the joined user namespace are read
 	barrierDelegate                      // it is moved to a cgroup that is its own
 	barrierDevices                       // network devices are moved
@@ -128,7 +130,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 		gate = b.Input(plan.Input{Kind: plan.KindGate})
 	}
 	preserved := preserve(b, o.PreserveFDs)
-	n.compileMade(b, spec)
+	n.compileUsers(b, spec)
 	outputs := readHookSlots(b, spec)
 	root, err := rootfs.New(b, spec, facts(spec, o, host, c.Cgroup, &n))
 	if err != nil {
@@ -164,16 +166,18 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	if !o.NoNewKeyring {
 		compileKeyring(b)
 	}
-	if n.fresh&unix.CLONE_NEWNET != 0 {
+	if n.fresh&^n.made&unix.CLONE_NEWNET != 0 {
 		compileLoopback(b, namespaceAt(spec, unix.CLONE_NEWNET))
 	}
 
 	// Root and mounts. Before pivot_root, because a user namespace may mount
 	// proc and sysfs only while the host's are in sight.
 	root.Attach()
+	root.Network = func() { c.enterNetwork(b, spec, &n) }
 	if err := root.Mounts(); err != nil {
 		return nil, err
 	}
+	c.enterNetwork(b, spec, &n) // for hooks, and what sysctls there are
 	root.Devices()
 	root.Notify()
 	peer := plan.None
@@ -260,9 +264,9 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 		c.wait(b, users, barrierPlaced)
 		placed = true
 	}
-	for _, j := range n.inputs {
-		b.Setns(j.at, j.slot, j.flag)
-		b.Close(j.at, j.slot)
+	if newUser {
+		b.Setns(n.users.at, n.users.slot, n.users.flag)
+		b.Close(n.users.at, n.users.slot)
 	}
 	if newUser || joinsUser {
 		becomeRoot(b, spec)
@@ -288,6 +292,7 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 		c.wait(b, plan.At("/process"), barrierPlaced)
 	}
 	if len(c.netDevices) > 0 {
+		c.enterNetwork(b, spec, n)
 		// Before the sysctls, which may be theirs, and the hooks, which may
 		// look for them; and while the runtime needs no CAP_SYS_PTRACE yet to
 		// open the namespace.
@@ -296,6 +301,24 @@ func (c *Compiled) enter(b *plan.Builder, spec *specs.Spec, n *namespaces, host 
 	// Nobody may trace a half-made container. Defence against CVE-2016-9962.
 	b.Prctl(plan.At("/process"), unix.PR_SET_DUMPABLE, 0)
 }
+
+// enterNetwork enters the network namespace, the first time that it is called: as
+// late as possible, since it takes long to make.
+func (c *Compiled) enterNetwork(b *plan.Builder, spec *specs.Spec, n *namespaces) {
+	if n.made&unix.CLONE_NEWNET == 0 || c.makesNetwork() {
+		return
+	}
+	c.network = namespaceAt(spec, unix.CLONE_NEWNET)
+	fd := b.Slot()
+	b.Receive(c.network, fd)
+	c.barriers = append(c.barriers, barrierNetwork)
+	b.Setns(c.network, fd, unix.CLONE_NEWNET)
+	b.Close(c.network, fd)
+	compileLoopback(b, c.network)
+}
+
+// makesNetwork reports whether the executor is handed a network namespace.
+func (c *Compiled) makesNetwork() bool { return c.waits(barrierNetwork) }
 
 func compileNames(b *plan.Builder, spec *specs.Spec) {
 	if spec.Hostname != "" {

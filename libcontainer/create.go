@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"corten/cgroups"
-	"corten/nsenter"
 	"corten/nsenter/plan"
 	"corten/seccomp"
 	"corten/signals"
@@ -34,12 +33,11 @@ type CreateOptions struct {
 	// Of run only.
 	Detach, Keep, NoSubreaper, Init bool
 
-	gate    bool             // create: wait for start
-	explain bool             // plan and check: nothing is made
-	dry     bool             // check: not even in the filter cache
-	network *nsenter.Network // of the container, in the making; nil: there is no new one
-	users   *nsenter.Users   // likewise
-	notify  string           // directory of the container's notify socket; "": none
+	gate    bool // create: wait for start
+	explain bool // plan and check: nothing is made
+	dry     bool // check: not even in the filter cache
+	making  making
+	notify  string // directory of the container's notify socket; "": none
 }
 
 // prepare reads and compiles. It has no side effect but in the filter cache.
@@ -65,10 +63,7 @@ func (r *Runtime) prepare(o *CreateOptions) (*Config, *Compiled, error) {
 	}
 	if !o.explain {
 		r.Trace.Phase("begin the namespaces")
-		if makesNetwork(config.Linux) {
-			o.network = nsenter.NewNetwork()
-		}
-		if o.users, err = newUsers(config.Spec); err != nil {
+		if err := o.making.begin(config.Spec); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -256,7 +251,7 @@ func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher
 	if err := checkPIDFile(o.PIDFile); err != nil {
 		return nil, nil, err
 	}
-	defer func() { o.users.Abort() }()
+	defer o.making.abort()
 	config, compiled, err := r.prepare(o)
 	if err != nil {
 		return nil, nil, err
@@ -276,7 +271,7 @@ func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher
 	if c == nil {
 		return nil, nil, err
 	}
-	s = &spawn{network: o.network, users: o.users, pidfds: pidfds, r: r, state: c, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
+	s = &spawn{making: o.making, pidfds: pidfds, r: r, state: c, compiled: compiled, agent: agent, console: console, catcher: catcher, gate: -1, init: -1, spec: config.Spec, process: config.Process}
 	if err == nil {
 		err = r.make(c, s, o)
 	}

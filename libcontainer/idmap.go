@@ -72,7 +72,7 @@ func newUserNS(m *plan.IDMap) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	fd, err := made.Take()
+	fd, err := made.Open()
 	if err != nil {
 		return -1, &plan.Error{At: m.At, Op: "clone CLONE_NEWUSER", Err: err}
 	}

@@ -49,9 +49,9 @@ type namespaces struct {
 	all    uint64 // CLONE_NEW* flags of those config.json names
 	fresh  uint64 // ... of the new ones
 	joined []join // ... of those with a path
-	inputs []join // ... of those the runtime makes, the user namespace first
+	users  join   // the user namespace that the runtime makes, if it does
 
-	made    uint64 // new ones the runtime makes, as inputs
+	made    uint64 // new ones the runtime makes
 	atClone uint64 // new ones that clone(2) makes
 	after   uint64 // new ones the executor unshares, the cgroup namespace aside
 	fork    bool   // a pid or time namespace takes effect only in a further process
@@ -104,9 +104,10 @@ func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host) namespaces {
 	if n.all&unix.CLONE_NEWUSER != 0 {
 		n.atClone = 0
 	}
-	if n.fresh&unix.CLONE_NEWUSER != 0 {
+	if users := namespaceOf(spec.Linux, specs.UserNamespace); users == nil || users.Path == "" {
 		n.made = n.fresh & (unix.CLONE_NEWUSER | unix.CLONE_NEWNET)
 	}
+	n.atClone &^= n.made
 	joined := n.all &^ n.fresh
 	n.fork = joined&unix.CLONE_NEWPID != 0 || n.fresh&unix.CLONE_NEWTIME != 0 ||
 		n.fresh&unix.CLONE_NEWPID != 0 && n.atClone&unix.CLONE_NEWPID == 0
@@ -117,20 +118,11 @@ func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host) namespaces {
 	return n
 }
 
-// compileMade adds the inputs of those the runtime makes.
-func (n *namespaces) compileMade(b *plan.Builder, spec *specs.Spec) {
-	for _, m := range [...]struct {
-		flag uint64
-		kind plan.InputKind
-	}{{unix.CLONE_NEWUSER, plan.KindUsers}, {unix.CLONE_NEWNET, plan.KindNetwork}} {
-		if n.made&m.flag == 0 {
-			continue
-		}
-		in := plan.Input{At: namespaceAt(spec, m.flag), Kind: m.kind}
-		if m.kind == plan.KindUsers {
-			in.Path = usersMap(spec.Linux).String()
-		}
-		n.inputs = append(n.inputs, join{in.At, m.flag, b.Input(in)})
+// compileUsers adds the input of the user namespace the runtime makes.
+func (n *namespaces) compileUsers(b *plan.Builder, spec *specs.Spec) {
+	if n.made&unix.CLONE_NEWUSER != 0 {
+		at := namespaceAt(spec, unix.CLONE_NEWUSER)
+		n.users = join{at, unix.CLONE_NEWUSER, b.Input(plan.Input{At: at, Kind: plan.KindUsers, Path: usersMap(spec.Linux).String()})}
 	}
 }
 

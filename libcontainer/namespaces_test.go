@@ -32,7 +32,7 @@ func TestWhoMakesANamespaceAndWhenItTakesEffect(t *testing.T) {
 		made           uint64
 	}{
 		{"mount", ns, 0, false, 0},
-		{"mount pid network", ns | pid | net, 0, false, 0},
+		{"mount pid network", ns | pid, 0, false, net},
 		{"mount pid cgroup", ns | pid, 0, false, 0},
 		{"mount pid=/p", ns, 0, true, 0},
 		{"mount network=/n pid", ns | pid, 0, false, 0},

@@ -43,6 +43,9 @@ func (v *PlanView) Text() string {
 	for _, call := range v.compiled.resctrl.before() {
 		b.WriteString("      " + call.text + "  " + call.at.String() + "\n")
 	}
+	if v.compiled.makesNetwork() {
+		b.WriteString("      unshare CLONE_NEWNET  " + v.compiled.network.String() + "\n")
+	}
 	b.WriteString("      clone " + plan.CloneFlags(v.compiled.cloneFlags) + "  /linux/namespaces\n")
 	if v.compiled.resctrl != nil || v.compiled.netDevices != nil {
 		b.WriteString("# by the runtime, while the executor waits\n")
@@ -83,6 +86,7 @@ func (v *PlanView) JSON() ([]byte, error) {
 		Cgroups []string `json:"cgroups"`
 		Limits  []step   `json:"limits"`
 		Resctrl []step   `json:"resctrl,omitempty"`
+		Network []step   `json:"network,omitempty"`
 		Clone   string   `json:"clone"`
 		Devices []step   `json:"netDevices,omitempty"`
 		Inputs  []step   `json:"inputs"`
@@ -100,6 +104,9 @@ func (v *PlanView) JSON() ([]byte, error) {
 	}
 	for _, call := range v.compiled.resctrl.after() {
 		out.Resctrl = append(out.Resctrl, step{Call: call.text, From: call.at.String()})
+	}
+	if v.compiled.makesNetwork() {
+		out.Network = []step{{Call: "unshare CLONE_NEWNET", From: v.compiled.network.String()}}
 	}
 	for i := range v.compiled.netDevices {
 		m := &v.compiled.netDevices[i]

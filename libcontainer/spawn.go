@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -39,11 +38,10 @@ type spawn struct {
 
 	catcher *signals.Catcher // of a foreground container or exec; nil: none
 
-	ignorePaused bool             // exec may wait for a resume
-	keeper       func()           // ends the keeper; nil: there is none
-	rehearsal    *rehearsal       // of check; nil else
-	network      *nsenter.Network // made meanwhile; nil: by the clone, if at all
-	users        *nsenter.Users   // likewise, of the plan's inputs; nil: not begun, or there is none
+	ignorePaused bool       // exec may wait for a resume
+	keeper       func()     // ends the keeper; nil: there is none
+	rehearsal    *rehearsal // of check; nil else
+	making       making
 
 	executor *nsenter.Executor
 	stamps   *stamps // of a trace; nil without
@@ -56,34 +54,26 @@ type spawn struct {
 	execs    bool // execve announced
 }
 
-// open opens the plan's inputs, those that are being made meanwhile last.
+// open opens the plan's inputs, in order.
 func (s *spawn) open() error {
-	s.inputs = slices.Repeat([]int{-1}, len(s.compiled.Inputs))
-	for _, made := range [...]bool{false, true} {
-		for i := range s.compiled.Inputs {
-			if in := &s.compiled.Inputs[i]; in.Made() == made {
-				if err := s.openInput(in, &s.inputs[i]); err != nil {
-					return err
-				}
+	for i := range s.compiled.Inputs {
+		in := &s.compiled.Inputs[i]
+		fd, err := s.input(in)
+		if e := (*plan.Error)(nil); errors.As(err, &e) {
+			return err
+		}
+		if err != nil {
+			return &plan.Error{At: in.At, Op: in.Call(), Err: err, Hint: inputHint(in, err)}
+		}
+		s.inputs = append(s.inputs, fd)
+		if err := s.rehearsal.protect(in, fd); err != nil {
+			return err
+		}
+		if in.IDMap != nil {
+			if err := s.idmap(fd, in); err != nil {
+				return err
 			}
 		}
-	}
-	return nil
-}
-
-func (s *spawn) openInput(in *plan.Input, fd *int) (err error) {
-	*fd, err = s.input(in)
-	if e := (*plan.Error)(nil); errors.As(err, &e) {
-		return err
-	}
-	if err != nil {
-		return &plan.Error{At: in.At, Op: in.Call(), Err: err, Hint: inputHint(in, err)}
-	}
-	if err := s.rehearsal.protect(in, *fd); err != nil {
-		return err
-	}
-	if in.IDMap != nil {
-		return s.idmap(*fd, in)
 	}
 	return nil
 }
@@ -114,9 +104,7 @@ func (s *spawn) input(in *plan.Input) (int, error) {
 	case plan.KindAppend:
 		return openAppend(in.Path)
 	case plan.KindUsers:
-		return s.users.Take()
-	case plan.KindNetwork:
-		return s.users.TakeNetwork()
+		return s.making.users.Open()
 	case plan.KindInherited:
 		n, err := strconv.Atoi(in.Path)
 		if err != nil {
@@ -132,9 +120,6 @@ func dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_C
 func inputHint(in *plan.Input, err error) string {
 	if errors.Is(err, unix.ENOENT) && in.Kind == plan.KindTree {
 		return "the source of a bind mount must exist on the host"
-	}
-	if in.Made() {
-		return cloneHint(err)
 	}
 	return ""
 }
@@ -154,6 +139,9 @@ func (s *spawn) closeInputs() {
 func (s *spawn) start() (err error) {
 	defer s.closeInputs()
 	s.r.Trace.Phase("open and encode the plan")
+	if err := s.open(); err != nil {
+		return err
+	}
 	if err := s.traced(); err != nil {
 		return err
 	}
@@ -162,9 +150,6 @@ func (s *spawn) start() (err error) {
 		if bytes, err = s.compiled.Encode(); err != nil {
 			return err
 		}
-	}
-	if err := s.open(); err != nil {
-		return err
 	}
 	if !s.process.Terminal && s.rehearsal == nil && !s.compiled.waits(barrierUsers) {
 		giveStdio(&s.process.User, s.compiled.maps.users)
@@ -261,6 +246,11 @@ func (s *spawn) finish(hooks func() error) error {
 			}
 		}
 		switch k {
+		case barrierNetwork:
+			if err := s.handNetwork(); err != nil {
+				return s.failed(err)
+			}
+			continue
 		case barrierDelegate:
 			if err := s.delegate(); err != nil {
 				return err

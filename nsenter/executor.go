@@ -128,6 +128,15 @@ func (e *Executor) Proceed() error {
 	return nil
 }
 
+// Hand passes the step receive, which gets a copy of the descriptor. It may be sent
+// in advance, after the bytes for the barriers before.
+func (e *Executor) Hand(fd int) error {
+	if _, err := unix.SendmsgN(e.Status, []byte{0}, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL); err != nil {
+		return fmt.Errorf("sendmsg to the executor: %w", err)
+	}
+	return nil
+}
+
 // Take is a copy of the executor's descriptor (pidfd_getfd(2)); EBADF if it has
 // none with that number.
 func (e *Executor) Take(fd int) (int, error) { return unix.PidfdGetfd(e.Pidfd, fd, 0) }

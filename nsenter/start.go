@@ -24,7 +24,6 @@ type Options struct {
 	Stdio      [3]int  // the executor's, and at first the payload's, 0 to 2
 	Cloneflags uintptr // CLONE_NEW*
 	CgroupFD   int     // O_PATH descriptor of a cgroup v2 directory to start in; -1: the caller's own
-	Network    int     // descriptor of a network namespace to start in, in place of CLONE_NEWNET; 0: none
 }
 
 // inputsFD is the first input's, as in executor/plan.h.
@@ -79,16 +78,11 @@ func fork(o Options, status, steps, executor int) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &task{calls: make([]call, 0, len(files)+3)}
+	t := &task{calls: make([]call, 0, len(files)+2)}
 	do := func(nr uintptr, arg ...uintptr) {
 		c := call{nr: nr}
 		copy(c.arg[:], arg)
 		t.calls = append(t.calls, c)
-	}
-	flags := uint64(o.Cloneflags) | unix.CLONE_PIDFD
-	if o.Network > 0 {
-		flags &^= unix.CLONE_NEWNET
-		do(unix.SYS_SETNS, uintptr(o.Network), unix.CLONE_NEWNET)
 	}
 	for i, fd := range files {
 		if fd == i {
@@ -101,7 +95,7 @@ func fork(o Options, status, steps, executor int) (*Executor, error) {
 		do(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&entry.Nofile)), 0)
 	}
 	do(unix.SYS_EXECVE, uintptr(unsafe.Pointer(programPath)), uintptr(unsafe.Pointer(&arguments)), uintptr(unsafe.Pointer(&environment)))
-	pid, err := t.launch(flags, o.CgroupFD)
+	pid, err := t.launch(uint64(o.Cloneflags)|unix.CLONE_PIDFD, o.CgroupFD)
 	if err != nil {
 		return nil, fmt.Errorf("clone of the executor: %w", err)
 	}

@@ -280,9 +280,13 @@ func TestADescriptorThatIsNoneIsAnError(t *testing.T) {
 
 func TestANetworkNamespaceIsMadeMeanwhile(t *testing.T) {
 	needRoot(t)
-	fd := NewNetwork().Take()
-	if fd <= 0 {
-		t.Fatalf("descriptor %d", fd)
+	n, err := NewNetwork()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := n.Take()
+	if err != nil {
+		t.Fatal(err)
 	}
 	defer unix.Close(fd)
 	var own, made unix.Stat_t
@@ -292,7 +296,17 @@ func TestANetworkNamespaceIsMadeMeanwhile(t *testing.T) {
 	if own.Ino == made.Ino || own.Dev != made.Dev {
 		t.Errorf("own namespace %d:%d, new one %d:%d", own.Dev, own.Ino, made.Dev, made.Ino)
 	}
-	if (*Network)(nil).Take() != 0 {
-		t.Error("none has a descriptor")
+	n.Abort()
+	if err := unix.Fstat(fd, &made); err != nil {
+		t.Errorf("what was taken is closed by Abort: %v", err)
+	}
+	before := openFiles(t)
+	if n, err = NewNetwork(); err != nil {
+		t.Fatal(err)
+	}
+	n.Abort()
+	(*Network)(nil).Abort()
+	if after := openFiles(t); after != before {
+		t.Errorf("%d descriptors, before %d", after, before)
 	}
 }

@@ -6,26 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// Users is a new user namespace, perhaps with a network namespace that it owns,
-// in the making. A process does it that has this one's memory and descriptors and
-// runs no program; it ends when they are made, and with this one.
+// Users is a new user namespace, perhaps with a network namespace that it owns in
+// the making. It is kept by a process that has this one's memory and descriptors
+// and runs no program; that ends when both are made, and with this one.
 type Users struct {
-	PID int // whose id maps are to be written; until Take or Abort
+	PID int // whose id maps are to be written
 
 	task *task
+	ends bool           // the process is not reaped
 	wait [2]unix.PollFd // for what it waits: an event, the maps are written; a pidfd, this process has ended
 }
 
-var usersFile = [...]byte{'/', 'p', 'r', 'o', 'c', '/', 's', 'e', 'l', 'f', '/', 'n', 's', '/', 'u', 's', 'e', 'r', 0}
-
-// NewUsers makes the user namespace, still without id maps. After Mapped, all
-// is for Take; Abort is due in any case.
+// NewUsers makes the user namespace, still without id maps. Abort is due in any
+// case.
 func NewUsers(network bool) (*Users, error) {
 	mapped, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
@@ -36,12 +36,12 @@ func NewUsers(network bool) (*Users, error) {
 		unix.Close(mapped)
 		return nil, fmt.Errorf("pidfd_open: %w", err)
 	}
-	u := &Users{wait: [2]unix.PollFd{{Fd: int32(mapped), Events: unix.POLLIN}, {Fd: int32(self), Events: unix.POLLIN}}}
-	calls := []call{{nr: unix.SYS_PPOLL, arg: [6]uintptr{uintptr(unsafe.Pointer(&u.wait)), uintptr(len(u.wait))}}, opening(&usersFile[0])}
+	u := &Users{ends: true, wait: [2]unix.PollFd{{Fd: int32(mapped), Events: unix.POLLIN}, {Fd: int32(self), Events: unix.POLLIN}}}
+	calls := []call{{nr: unix.SYS_PPOLL, arg: [6]uintptr{uintptr(unsafe.Pointer(&u.wait)), uintptr(len(u.wait))}}}
 	if network {
-		// Only now: the root of the user namespace, whoever that is, owns the
-		// network's files in sysfs.
-		calls = append(calls, call{nr: unix.SYS_UNSHARE, arg: [6]uintptr{unix.CLONE_NEWNET}}, opening(&networkFile[0]))
+		// Only now: root of the user namespace, whoever that is, owns the network's
+		// files in sysfs.
+		calls = makeNetwork(calls)
 	}
 	u.task = &task{calls: calls}
 	if u.PID, err = u.task.launch(unix.CLONE_NEWUSER|unix.CLONE_FILES, -1); err != nil {
@@ -51,10 +51,9 @@ func NewUsers(network bool) (*Users, error) {
 	return u, nil
 }
 
-// opening is open(2) of a file of /proc, whose name ends with a 0.
-func opening(file *byte) call {
-	const cwd = ^uintptr(99) // AT_FDCWD
-	return call{nr: unix.SYS_OPENAT, arg: [6]uintptr{cwd, uintptr(unsafe.Pointer(file)), unix.O_RDONLY | unix.O_CLOEXEC}}
+// Open opens the user namespace, before TakeNetwork and Abort.
+func (u *Users) Open() (int, error) {
+	return unix.Open("/proc/"+strconv.Itoa(u.PID)+"/ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
 
 // Mapped says that the id maps are written.
@@ -63,54 +62,35 @@ func (u *Users) Mapped() error {
 	return os.NewSyscallError("write to an eventfd", err)
 }
 
-// Take waits for what Mapped has allowed and returns the user namespace's
-// descriptor.
-func (u *Users) Take() (int, error) { return u.take(0) }
-
-// TakeNetwork is Take for the network namespace.
-func (u *Users) TakeNetwork() (int, error) { return u.take(2) }
-
-// take returns what is made by the call at i and opened by the next.
-func (u *Users) take(i int) (int, error) {
+// TakeNetwork waits, after Mapped, for the network namespace, and is Network.Take.
+func (u *Users) TakeNetwork() (int, error) {
 	u.end()
-	made, opened := &u.task.calls[i], &u.task.calls[i+1]
-	switch {
-	case made.errno() != 0:
-		return -1, made.errno()
-	case opened.errno() != 0:
-		return -1, os.NewSyscallError("open /proc/self/ns", opened.errno())
-	case opened.result == 0:
-		return -1, errors.New("the process that makes it was killed")
-	}
-	fd := int(opened.result)
-	opened.result = 0
-	return fd, nil
+	return u.task.taken()
 }
 
-// Abort ends the process, if there still is one, and closes what was not taken.
+// Abort ends the process, if there still is one, and closes a network namespace
+// that was not taken; u may be nil.
 func (u *Users) Abort() {
 	if u == nil {
 		return
 	}
-	if u.PID != 0 {
+	if u.ends {
 		_ = unix.Kill(u.PID, unix.SIGKILL)
 	}
-	for i := 0; i < len(u.task.calls); i += 2 {
-		if fd, err := u.take(i); err == nil {
-			unix.Close(fd)
-		}
+	if fd, err := u.TakeNetwork(); err == nil {
+		unix.Close(fd)
 	}
 }
 
 // end waits for the process's end and reaps it.
 func (u *Users) end() {
-	if u.PID == 0 {
+	if !u.ends {
 		return
 	}
 	for !u.task.wait(time.Minute) {
 	}
 	_, _ = wait(u.PID)
-	u.PID = 0
+	u.ends = false
 	u.close()
 }
 
@@ -118,4 +98,24 @@ func (u *Users) close() {
 	for _, p := range u.wait {
 		unix.Close(int(p.Fd))
 	}
+}
+
+// opening is open(2) of a file of /proc, whose name ends with a 0.
+func opening(file *byte) call {
+	const cwd = ^uintptr(99) // AT_FDCWD
+	return call{nr: unix.SYS_OPENAT, arg: [6]uintptr{cwd, uintptr(unsafe.Pointer(file)), unix.O_RDONLY | unix.O_CLOEXEC}}
+}
+
+// taken is the descriptor that a task's last call has opened, once.
+func (t *task) taken() (int, error) {
+	last := &t.calls[len(t.calls)-1]
+	if err := t.failed(); err != nil {
+		return -1, err
+	}
+	if last.nr != unix.SYS_OPENAT || last.result == 0 {
+		return -1, errors.New("it was not made")
+	}
+	fd := int(last.result)
+	last.result = 0
+	return fd, nil
 }

@@ -42,14 +42,14 @@ func gone(t *testing.T, pid int) {
 func TestAUserNamespaceOwnsTheNetworkNamespaceMadeWithIt(t *testing.T) {
 	u := newUsers(t, true)
 	pid := u.PID
-	if err := u.Mapped(); err != nil {
-		t.Fatal(err)
-	}
-	users, err := u.Take()
+	users, err := u.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(users)
+	if err := u.Mapped(); err != nil {
+		t.Fatal(err)
+	}
 	network, err := u.TakeNetwork()
 	if err != nil {
 		t.Fatal(err)
@@ -69,15 +69,16 @@ func TestAUserNamespaceOwnsTheNetworkNamespaceMadeWithIt(t *testing.T) {
 	if made.Ino == own.Ino || of.Ino != made.Ino {
 		t.Errorf("own user namespace %d, new one %d, that of the network %d", own.Ino, made.Ino, of.Ino)
 	}
-	if _, err := u.Take(); err == nil {
+	if _, err := u.TakeNetwork(); err == nil {
 		t.Error("it was taken twice")
 	}
 }
 
 func TestAnAbortedUserNamespaceLeavesNothing(t *testing.T) {
-	for _, mapped := range [...]bool{false, true} {
+	for _, c := range [...]struct{ network, mapped bool }{{false, false}, {false, true}, {true, false}, {true, true}} {
+		mapped := c.mapped
 		before := openFiles(t)
-		u := newUsers(t, true)
+		u := newUsers(t, c.network)
 		pid := u.PID
 		if mapped {
 			if err := u.Mapped(); err != nil {
@@ -89,7 +90,7 @@ func TestAnAbortedUserNamespaceLeavesNothing(t *testing.T) {
 		u.Abort()
 		gone(t, pid)
 		if after := openFiles(t); after != before {
-			t.Errorf("mapped %v: %d descriptors, before %d", mapped, after, before)
+			t.Errorf("%+v: %d descriptors, before %d", c, after, before)
 		}
 	}
 	(*Users)(nil).Abort()
@@ -105,11 +106,11 @@ func openFiles(t *testing.T) int {
 }
 
 func TestAKilledMakerOfAUserNamespaceIsAnError(t *testing.T) {
-	u := newUsers(t, false)
+	u := newUsers(t, true)
 	if err := unix.Kill(u.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if fd, err := u.Take(); err == nil || fd >= 0 {
+	if fd, err := u.TakeNetwork(); err == nil || fd >= 0 {
 		t.Errorf("descriptor %d, error %v", fd, err)
 	}
 }

@@ -23,6 +23,9 @@ const noSlot = plan.None
 var overProc = [...]string{"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
 	"/proc/loadavg", "/proc/slabinfo", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled"}
 
+// networkless are the types that no network namespace matters to.
+var networkless = [...]string{"", "proc", "tmpfs", "ramfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay"}
+
 // Mounts compiles config.mounts, in their order.
 func (r *Root) Mounts() error {
 	for i := range r.spec.Mounts {
@@ -31,6 +34,9 @@ func (r *Root) Mounts() error {
 		target := path.Clean("/" + m.Destination)
 		if err := r.allowed(at, m, o, target); err != nil {
 			return err
+		}
+		if r.Network != nil && !isBind(m, o) && !slices.Contains(networkless[:], m.Type) {
+			r.Network()
 		}
 		switch {
 		case o.remount:

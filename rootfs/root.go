@@ -56,6 +56,8 @@ type Root struct {
 	options []options // of each mount, read once
 	devices []device
 
+	Network func() // enters the network namespace, before what shows it or uses it; nil: it is entered
+
 	anchors []anchor    // mounts whose descriptor is kept
 	tmpfs   plan.Slot   // an empty read-only directory, for the masked ones
 	null    plan.Slot   // the host's /dev/null

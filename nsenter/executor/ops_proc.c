@@ -34,6 +34,23 @@ int op_barrier(const uint64_t *arg)
 	return 0;
 }
 
+/* In the order of the barriers' bytes. */
+int op_receive(const uint64_t *arg)
+{
+	char byte;
+	struct part part = {&byte, 1};
+	struct control rights = {.fd = -1};
+	struct message m = {.parts = &part, .nparts = 1, .control = &rights, .control_len = sizeof(rights)};
+	int n;
+
+	do
+		n = SYS(recvmsg, exec.status, &m, MSG_CMSG_CLOEXEC_FLAG);
+	while (n == -EINTR);
+	if (n != 1 || rights.type != SCM_RIGHTS_TYPE)
+		quit(1);
+	return slot_fill(arg[0], rights.fd);
+}
+
 int op_warn(const uint64_t *arg)
 {
 	send_record(RECORD_WARN, exec.tolerated);

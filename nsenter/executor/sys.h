@@ -140,7 +140,7 @@ struct message { /* struct msghdr */
 	void *name;
 	int name_len;
 	struct part { /* struct iovec */
-		const void *base;
+		void *base;
 		size_t len;
 	} *parts;
 	size_t nparts;
@@ -152,6 +152,7 @@ struct message { /* struct msghdr */
 #define SOL_SOCKET_LEVEL 1
 #define SCM_RIGHTS_TYPE 1
 #define MSG_NOSIGNAL_FLAG 0x4000
+#define MSG_CMSG_CLOEXEC_FLAG 0x40000000
 #define SOCK_CLOEXEC_FLAG O_CLOEXEC
 
 struct control { /* struct cmsghdr with one descriptor */

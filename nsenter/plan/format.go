@@ -204,7 +204,7 @@ func (p *Plan) Format() string {
 func (in *Input) Call() string {
 	names := [...]string{KindTree: "open_tree", KindNamespace: "open", KindGate: "open exec.fifo",
 		KindConsole: "connect console socket", KindPidfd: "pidfd_open of PID 1", KindCgroup: "open_tree", KindInherited: "own descriptor", KindAppend: "open",
-		KindUsers: "clone CLONE_NEWUSER", KindNetwork: "unshare CLONE_NEWNET"}
+		KindUsers: "clone CLONE_NEWUSER"}
 	call := "input"
 	if int(in.Kind) < len(names) {
 		call = names[in.Kind]

@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0x3b76b47897fffebe
+const vocabulary = 0x803dda93f240c538
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -74,6 +74,7 @@ const (
 	OpSetsid
 	OpSignals
 	OpBarrier
+	OpReceive
 	OpGate
 	OpWarn
 	OpFork
@@ -156,6 +157,7 @@ var ops = [nOps]struct {
 	OpSetsid:           {"setsid", "", []string{}},
 	OpSignals:          {"signals", "", []string{}},
 	OpBarrier:          {"barrier", "u", []string{"report"}},
+	OpReceive:          {"receive", "F", []string{"fd"}},
 	OpGate:             {"gate", "f", []string{"fifo"}},
 	OpWarn:             {"warn", "s", []string{"text"}},
 	OpFork:             {"fork", "", []string{}},
@@ -482,6 +484,11 @@ func (b *Builder) Signals(at Pointer) {
 // Barrier appends barrier: composite: reports if asked, then waits for the runtime's byte.
 func (b *Builder) Barrier(at Pointer, report uint64) {
 	b.add(at, OpBarrier, report)
+}
+
+// Receive appends receive: recvmsg(2), SCM_RIGHTS: waits for what the runtime hands over.
+func (b *Builder) Receive(at Pointer, fd Slot) {
+	b.add(at, OpReceive, fd)
 }
 
 // Gate appends gate: composite: reports ready, leaves the runtime, waits for start's byte; failures go to the fifo from here on.

@@ -95,12 +95,7 @@ const (
 	KindAppend
 	// KindUsers is a new user namespace; Path has its maps for a reader.
 	KindUsers
-	// KindNetwork is a new network namespace, of the KindUsers before it.
-	KindNetwork
 )
-
-// Made reports whether the input takes a while, in which the others are opened.
-func (in *Input) Made() bool { return in.Kind == KindUsers || in.Kind == KindNetwork }
 
 // Step is one operation. Args are in the order of the op's signature:
 // uint64 for u, string for s, []string for v, []byte for b, Slot for f and F.
