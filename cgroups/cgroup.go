@@ -214,7 +214,13 @@ func (c *Cgroup) vacant() error {
 func isErrno(err error, errno unix.Errno) bool { return errors.Is(err, errno) }
 
 // isGone reports an error that says that a cgroup is no more: ENOENT for its
-// path, ENODEV from a file of it.
+// path, ENODEV from a file of it. Every start asks; errors.Is would have Go find out
+// first which methods these types have, at a hundredth of its time.
 func isGone(err error) bool {
+	if e, ok := err.(*os.PathError); ok {
+		if errno, ok := e.Err.(unix.Errno); ok {
+			return errno == unix.ENOENT || errno == unix.ENODEV
+		}
+	}
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }

@@ -147,7 +147,7 @@ func (s *spawn) start() (err error) {
 	}
 	bytes := s.encoded
 	if bytes == nil || s.compiled.Stamps {
-		if bytes, err = s.compiled.Encode(); err != nil {
+		if bytes, err = s.compiled.EncodeSteps(); err != nil {
 			return err
 		}
 	}

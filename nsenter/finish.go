@@ -17,7 +17,7 @@ import (
 func Finish(file int, text string, since int64, status int) error {
 	b := plan.NewBuilder()
 	b.Finish(plan.Pointer{}, b.Input(plan.Input{Kind: plan.KindAppend}), text, uint64(since), uint64(status))
-	encoded, err := b.Encode()
+	encoded, err := b.EncodeSteps()
 	if err != nil {
 		return err
 	}

@@ -20,17 +20,22 @@ const (
 
 var le = binary.LittleEndian // both amd64 and arm64
 
-// Encode is the plan in the bytes the executor reads, pointers included. The
-// same plan always gives the same bytes. Strings with a NUL inside, and plans
+// Encode is the plan in the bytes the executor reads, with the pointers, for Decode.
+// The same plan always gives the same bytes. Strings with a NUL inside, and plans
 // over 32 MiB, 65535 steps or 4096 descriptors, are errors with the pointer of the step.
-func (p *Plan) Encode() ([]byte, error) {
+func (p *Plan) Encode() ([]byte, error) { return p.encode(true) }
+
+// EncodeSteps is Encode without the pointers: for the executor alone.
+func (p *Plan) EncodeSteps() ([]byte, error) { return p.encode(false) }
+
+func (p *Plan) encode(pointed bool) ([]byte, error) {
 	if len(p.Steps) > maxSteps {
 		return nil, &Error{At: p.Steps[maxSteps].At, Err: errors.New("more than " + strconv.Itoa(maxSteps) + " steps")}
 	}
 	if len(p.Inputs) > maxSlots {
 		return nil, &Error{At: p.Inputs[maxSlots].At, Err: errSlots}
 	}
-	e := encoder{b: make([]byte, headerSize+stepSize*len(p.Steps), headerSize+stepSize*len(p.Steps)+16384)}
+	e := encoder{b: make([]byte, headerSize+stepSize*len(p.Steps), headerSize+stepSize*len(p.Steps)+8192)}
 	for i := range p.Steps {
 		if err := e.step(headerSize+stepSize*i, &p.Steps[i]); err != nil {
 			return nil, err
@@ -41,7 +46,9 @@ func (p *Plan) Encode() ([]byte, error) {
 	}
 	e.align()
 	pointers := len(e.b)
-	e.pointers(p)
+	if pointed {
+		e.pointers(p)
+	}
 	if len(e.b) > maxSize {
 		return nil, &Error{Err: syscall.E2BIG, Op: "encode"}
 	}

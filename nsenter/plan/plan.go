@@ -120,16 +120,17 @@ type Plan struct {
 // from ops.def; every one takes the pointer first.
 type Builder struct {
 	Plan
+	args []any // of all steps
 	next int
 	free []Slot
 	when Slot
 	not  bool
 }
 
-// NewBuilder returns a Builder of an empty plan. There is room for the steps of
-// a usual one: what of it is not used is memory that nobody has touched.
+// NewBuilder returns a Builder of an empty plan. There is room for the steps and
+// arguments of a usual one: what of it is not used is memory that nobody has touched.
 func NewBuilder() *Builder {
-	return &Builder{Plan: Plan{Steps: make([]Step, 0, 512)}, when: None}
+	return &Builder{Plan: Plan{Steps: make([]Step, 0, 512)}, args: make([]any, 0, 1536), when: None}
 }
 
 // Input adds a descriptor the runtime opens and returns its slot. All inputs
@@ -196,7 +197,9 @@ func (b *Builder) Else() { b.last().Else = true }
 func (b *Builder) last() *Step { return &b.Steps[len(b.Steps)-1] }
 
 func (b *Builder) add(at Pointer, op Op, args ...any) {
-	b.Steps = append(b.Steps, Step{At: at, Op: op, When: b.when, Unless: b.not, Args: args})
+	n := len(b.args)
+	b.args = append(b.args, args...)
+	b.Steps = append(b.Steps, Step{At: at, Op: op, When: b.when, Unless: b.not, Args: b.args[n:len(b.args):len(b.args)]})
 }
 
 // Errno is an error a step may tolerate, by its name, such as "ENOENT".

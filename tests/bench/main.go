@@ -139,9 +139,10 @@ func (b *bench) compare(t task, all []*contender, rounds int) (results []result)
 		})
 	}
 	var batches [][][]string
+	var whose []*contender
 	for round := range max(5, rounds/max(1, t.share)) {
-		for _, c := range in {
-			batches = append(batches, t.words(b, c, 2+round))
+		for _, i := range order(len(in), round) {
+			batches, whose = append(batches, t.words(b, in[i], 2+round)), append(whose, in[i])
 		}
 	}
 	took, err := b.measure(t.abreast, batches...)
@@ -150,8 +151,7 @@ func (b *bench) compare(t task, all []*contender, rounds int) (results []result)
 		in = nil
 	}
 	for i, d := range took {
-		c := in[i%len(in)]
-		times[c.name] = append(times[c.name], d)
+		times[whose[i].name] = append(times[whose[i].name], d)
 	}
 	for _, c := range all {
 		if t.after != nil {
@@ -163,6 +163,24 @@ func (b *bench) compare(t task, all []*contender, rounds int) (results []result)
 		results = append(results, result{t.name, c.name, median(times[c.name])})
 	}
 	return results
+}
+
+// order is who runs when in a round, of n. The kernel takes apart what one leaves
+// while the next runs; so in 2n rounds each comes as often after each of the others
+// (E. J. Williams, Australian Journal of Scientific Research A 2, 1949).
+func order(n, round int) []int {
+	list := make([]int, n)
+	for i := range list {
+		step := (i + 1) / 2
+		if i%2 == 0 {
+			step = n - step
+		}
+		list[i] = (step + round) % n
+	}
+	if n%2 == 1 && round/n%2 == 1 {
+		slices.Reverse(list)
+	}
+	return list
 }
 
 // measure runs batches of commands, of each batch so many commands at a time; the
