@@ -38,7 +38,8 @@ corten: parts
 # OUT, of the parts that are there; for another ARCH, `make dist` builds them.
 OUT ?= corten
 binary:
-	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build $(FLAGS) -o $(OUT) .
+	@patches/cli/module build/cli
+	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build -modfile build/cli/go.mod $(FLAGS) -o $(OUT) .
 
 parts: deps
 	@$(MAKE) --no-print-directory -s -C nsenter/executor ../executor_$(ARCH).elf

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -21,6 +22,23 @@ var arrows = map[string][]string{
 	"nsenter/plan":    nil,
 	"nsenter/program": nil,
 	"signals":         nil,
+}
+
+// What `make` builds has nothing in it that sets up more than it uses.
+func TestNoHelpOfTheLibraryIsBuiltIn(t *testing.T) {
+	if out, err := exec.Command("patches/cli/module", "build/imports").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	defer os.RemoveAll("build/imports")
+	out, err := exec.Command("go", "list", "-modfile", "build/imports/go.mod", "-deps", "-tags", "urfave_cli_no_docs", ".").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, costly := range []string{"text/template", "net/url", "net/netip", "unique", "github.com/xrash/smetrics"} {
+		if slices.Contains(strings.Fields(string(out)), costly) {
+			t.Errorf("%s is built in", costly)
+		}
+	}
 }
 
 func TestImportArrows(t *testing.T) {

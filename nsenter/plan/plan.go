@@ -130,7 +130,11 @@ type Builder struct {
 // NewBuilder returns a Builder of an empty plan. There is room for the steps and
 // arguments of a usual one: what of it is not used is memory that nobody has touched.
 func NewBuilder() *Builder {
-	return &Builder{Plan: Plan{Steps: make([]Step, 0, 512)}, args: make([]any, 0, 1536), when: None}
+	room := new(struct {
+		steps [512]Step
+		args  [1536]any
+	})
+	return &Builder{Plan: Plan{Steps: room.steps[:0]}, args: room.args[:0], when: None}
 }
 
 // Input adds a descriptor the runtime opens and returns its slot. All inputs

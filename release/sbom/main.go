@@ -89,7 +89,7 @@ func modules(file string) (all []component, err error) {
 	goes := strings.TrimPrefix(info.GoVersion, "go")
 	all = append(all, component{Type: "library", Name: "std", Version: goes, PURL: "pkg:golang/std@" + goes})
 	for _, m := range info.Deps {
-		if m.Replace != nil {
+		if m.Replace != nil && !strings.HasPrefix(m.Replace.Path, "./") { // else by parts of itself
 			m = m.Replace
 		}
 		all = append(all, component{Type: "library", Name: m.Path, Version: m.Version, PURL: "pkg:golang/" + m.Path + "@" + m.Version})
