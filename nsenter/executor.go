@@ -38,7 +38,7 @@ const (
 	RecordBarrier
 	// RecordReady: the gate was reached; io.EOF follows at once.
 	RecordReady
-	// RecordFork: PID goes on, and the process there was has ended; Adopt it.
+	// RecordFork: PID goes on, and the process there was ends; Adopt it.
 	RecordFork
 	// RecordExec: execve is next. io.EOF without a RecordFail: it happened.
 	RecordExec

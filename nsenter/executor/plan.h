@@ -88,7 +88,7 @@ enum record_kind {
 	RECORD_FAIL = 1, /* step failed with err; text: kernel's words or a hook's, see below */
 	RECORD_BARRIER = 2, /* step reached, waiting for one byte */
 	RECORD_READY = 3, /* gate reached; the executor closes the socket now */
-	RECORD_FORK = 4, /* err is the pid, as the old process sees it, of the one that goes on; before any record of that */
+	RECORD_FORK = 4, /* the first of the process that goes on; err is its pid, as the runtime knows it */
 	RECORD_EXEC = 5, /* execve is next; end of file, or of readers of the fifo, without a further record: it happened */
 	RECORD_LISTEN = 6, /* err is the number the seccomp listener's descriptor will have: take it, then send one byte */
 	RECORD_WARN = 7, /* the step before has failed with err, which was tolerated; or what the text says */

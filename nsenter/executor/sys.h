@@ -48,7 +48,7 @@ static inline int sys_int(long r)
 #if defined(__clang_analyzer__) /* does not see what assembly writes */
 
 long sys(long n, long a, long b, long c, long d, long e, long f);
-int clone_here(long flags, void *stack, void (*function)(void));
+int clone_here(long flags, void *stack, int *pid, void (*function)(void));
 #define SYS_START(function) _Static_assert(1, #function)
 
 #elif defined(__x86_64__)
@@ -68,9 +68,10 @@ static inline long sys(long n, long a, long b, long c, long d, long e, long f)
 
 /*
  * clone(2) of a process that shares this one's memory, in which it calls the
- * function, with a stack that ends there. Result as that of clone.
+ * function, with a stack that ends there; its pid is in the memory by then. Result
+ * as that of clone.
  */
-static inline int clone_here(long flags, void *stack, void (*function)(void))
+static inline int clone_here(long flags, void *stack, int *pid, void (*function)(void))
 {
 	long r = __NR_clone;
 	register long r10 __asm__("r10") = 0;
@@ -78,7 +79,7 @@ static inline int clone_here(long flags, void *stack, void (*function)(void))
 
 	__asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%ebp, %%ebp\n\tcall *%[function]\n\thlt\n1:"
 			 : "+a"(r)
-			 : "D"(flags | CLONE_VM), "S"(stack), "d"(0l), "r"(r10), "r"(r8), [function] "r"(function)
+			 : "D"(flags | CLONE_VM | CLONE_PARENT_SETTID), "S"(stack), "d"(pid), "r"(r10), "r"(r8), [function] "r"(function)
 			 : "rcx", "r11", "memory");
 	return (int)r;
 }
@@ -106,12 +107,12 @@ static inline long sys(long n, long a, long b, long c, long d, long e, long f)
 	return x0;
 }
 
-static inline int clone_here(long flags, void *stack, void (*function)(void))
+static inline int clone_here(long flags, void *stack, int *pid, void (*function)(void))
 {
 	register long x8 __asm__("x8") = __NR_clone;
-	register long x0 __asm__("x0") = flags | CLONE_VM;
+	register long x0 __asm__("x0") = flags | CLONE_VM | CLONE_PARENT_SETTID;
 	register long x1 __asm__("x1") = (long)stack;
-	register long x2 __asm__("x2") = 0;
+	register long x2 __asm__("x2") = (long)pid;
 	register long x3 __asm__("x3") = 0;
 	register long x4 __asm__("x4") = 0;
 

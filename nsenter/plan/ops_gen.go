@@ -4,7 +4,7 @@
 package plan
 
 // vocabulary is the FNV-1a hash of ops.def; it leads every plan.
-const vocabulary = 0x803dda93f240c538
+const vocabulary = 0x9b74d1f90bddec56
 
 // Op is an operation of the executor, named as in ops.def.
 type Op uint16
@@ -501,7 +501,7 @@ func (b *Builder) Warn(at Pointer, text string) {
 	b.add(at, OpWarn, text)
 }
 
-// Fork appends fork: composite: clone(2), CLONE_PARENT; the new process goes on, the old one reports its pid and ends.
+// Fork appends fork: composite: clone(2), CLONE_PARENT; the new process reports its pid and goes on, the old one ends.
 func (b *Builder) Fork(at Pointer) {
 	b.add(at, OpFork)
 }

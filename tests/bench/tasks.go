@@ -251,7 +251,7 @@ func tasks() []task {
 				c.words("delete", "--force", id(c, round)),
 			}
 		}},
-		{name: "32 runs, 8 at a time", abreast: 8, share: 4, words: func(b *bench, c *contender, round int) (all [][]string) {
+		{name: "32 runs, 8 at a time", abreast: 8, share: 2, words: func(b *bench, c *contender, round int) (all [][]string) {
 			for i := range 32 {
 				all = append(all, c.words("run", "--bundle", b.bundle("plain"), fmt.Sprintf("%s-%d", id(c, round), i)))
 			}
