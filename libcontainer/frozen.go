@@ -39,7 +39,7 @@ func (s *spawn) awaitFor(fd int, events int16) error {
 		if s.catcher != nil {
 			fds[1] = unix.PollFd{Fd: int32(s.catcher.FD()), Events: unix.POLLIN}
 		}
-		n, err := unix.Poll(fds[:], limit)
+		n, err := signals.Poll(fds[:], limit)
 		switch {
 		case err == unix.EINTR:
 			err = nil

@@ -65,7 +65,7 @@ func (o *Options) attend(pidfd, pid int) (status int, err error) {
 		o.pass(pidfd) // what came before
 	}
 	for {
-		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
+		if _, err := Poll(fds, -1); err != nil && err != unix.EINTR {
 			return 0, os.NewSyscallError("poll", err)
 		}
 		if fds[1].Revents != 0 {
