@@ -80,7 +80,14 @@ func (s *spawn) open() error {
 
 func (s *spawn) input(in *plan.Input) (int, error) {
 	switch in.Kind {
-	case plan.KindTree, plan.KindCgroup:
+	case plan.KindCgroup:
+		// The kernel's own: it answers, though it has to look a new directory up.
+		fd, err := unix.OpenTree(unix.AT_FDCWD, in.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		if err == unix.ENOENT && in.Or != "" {
+			fd, err = unix.OpenTree(unix.AT_FDCWD, in.Or, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		}
+		return fd, err
+	case plan.KindTree:
 		flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 		if in.Tree {
 			flags |= unix.AT_RECURSIVE
@@ -88,11 +95,7 @@ func (s *spawn) input(in *plan.Input) (int, error) {
 		if in.NoFollow {
 			flags |= unix.AT_SYMLINK_NOFOLLOW
 		}
-		fd, err := s.openTree(in.Path, flags)
-		if err == unix.ENOENT && in.Or != "" {
-			fd, err = s.openTree(in.Or, flags)
-		}
-		return fd, err
+		return s.openTree(in.Path, flags)
 	case plan.KindNamespace:
 		return in.FD, nil
 	case plan.KindGate:
