@@ -83,8 +83,9 @@ func named(l *specs.Linux, host *Host) (n namespaces) {
 // new ones. Normally clone(2) makes all at once. Two cases differ. A user
 // namespace, new or joined, must own the others, and the executor must be there
 // first, outside of it: only there it may join namespaces of the host. A new one
-// is made and mapped by then, and its network namespace too, which takes longest.
-// And a new time or joined pid namespace is entered by the next process only.
+// is made and mapped by then. And a new time or joined pid namespace is entered by
+// the next process only. A new network namespace takes longer than all others: it
+// is made meanwhile, and entered where it is needed.
 func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host) namespaces {
 	n := named(spec.Linux, host)
 	for i, ns := range spec.Linux.Namespaces {
