@@ -38,7 +38,7 @@ corten: parts
 # OUT, of the parts that are there; for another ARCH, `make dist` builds them.
 OUT ?= corten
 binary:
-	@patches/cli/module build/cli
+	@GO=$(GO) patches/cli/module build/cli
 	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build -modfile build/cli/go.mod $(FLAGS) -o $(OUT) .
 
 parts: deps

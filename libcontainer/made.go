@@ -19,15 +19,29 @@ type making struct {
 	network *nsenter.Network // without users; nil: there is none
 }
 
+// madeFlags are the CLONE_NEW* flags of those that l wants: none, if it wants to join
+// a user namespace, which would have to own them.
+func madeFlags(l *specs.Linux) (flags uint64) {
+	users, network := namespaceOf(l, specs.UserNamespace), namespaceOf(l, specs.NetworkNamespace)
+	if users != nil && users.Path != "" {
+		return 0
+	}
+	if users != nil {
+		flags |= unix.CLONE_NEWUSER
+	}
+	if network != nil && network.Path == "" {
+		flags |= unix.CLONE_NEWNET
+	}
+	return flags
+}
+
 // begin begins those of spec that are new. abort is due, even after an error.
 func (m *making) begin(spec *specs.Spec) (err error) {
-	users, network := namespaceOf(spec.Linux, specs.UserNamespace), namespaceOf(spec.Linux, specs.NetworkNamespace)
-	newNetwork := network != nil && network.Path == ""
-	switch {
-	case users != nil && users.Path == "":
+	switch flags := madeFlags(spec.Linux); {
+	case flags&unix.CLONE_NEWUSER != 0:
 		m.users, err = beginUsers(namespaceAt(spec, unix.CLONE_NEWUSER), [2]plan.Pointer{plan.At("/linux/uidMappings"), plan.At("/linux/gidMappings")},
-			usersMap(spec.Linux), newNetwork)
-	case users == nil && newNetwork:
+			usersMap(spec.Linux), flags&unix.CLONE_NEWNET != 0)
+	case flags != 0:
 		if m.network, err = nsenter.NewNetwork(); err != nil {
 			err = &plan.Error{At: namespaceAt(spec, unix.CLONE_NEWNET), Op: "unshare CLONE_NEWNET", Err: err}
 		}

@@ -105,9 +105,7 @@ func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host) namespaces {
 	if n.all&unix.CLONE_NEWUSER != 0 {
 		n.atClone = 0
 	}
-	if users := namespaceOf(spec.Linux, specs.UserNamespace); users == nil || users.Path == "" {
-		n.made = n.fresh & (unix.CLONE_NEWUSER | unix.CLONE_NEWNET)
-	}
+	n.made = madeFlags(spec.Linux)
 	n.atClone &^= n.made
 	joined := n.all &^ n.fresh
 	n.fork = joined&unix.CLONE_NEWPID != 0 || n.fresh&unix.CLONE_NEWTIME != 0 ||

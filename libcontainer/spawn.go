@@ -82,9 +82,10 @@ func (s *spawn) input(in *plan.Input) (int, error) {
 	switch in.Kind {
 	case plan.KindCgroup:
 		// The kernel's own: it answers, though it has to look a new directory up.
-		fd, err := unix.OpenTree(unix.AT_FDCWD, in.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		const flags = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+		fd, err := unix.OpenTree(unix.AT_FDCWD, in.Path, flags)
 		if err == unix.ENOENT && in.Or != "" {
-			fd, err = unix.OpenTree(unix.AT_FDCWD, in.Or, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+			fd, err = unix.OpenTree(unix.AT_FDCWD, in.Or, flags)
 		}
 		return fd, err
 	case plan.KindTree:

@@ -29,7 +29,7 @@ func Finish(file int, text string, since int64, status int) error {
 	if err != nil {
 		return err
 	}
-	files := []int{0, 1, 2, file, steps, executor, file} // there is no status to tell
+	files := []int{0, 1, 2, steps, steps, executor, file} // a status that takes no record: none belongs into the file
 	if _, err := spread(files); err != nil {
 		return err
 	}

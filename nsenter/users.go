@@ -53,7 +53,12 @@ func NewUsers(network bool) (*Users, error) {
 
 // Open opens the user namespace, before TakeNetwork and Abort.
 func (u *Users) Open() (int, error) {
-	return unix.Open("/proc/"+strconv.Itoa(u.PID)+"/ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	file := "/proc/" + strconv.Itoa(u.PID) + "/ns/user"
+	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: file, Err: err}
+	}
+	return fd, nil
 }
 
 // Mapped says that the id maps are written.
