@@ -21,7 +21,7 @@ var arrows = map[string][]string{
 	"nsenter/entry":   nil,
 	"nsenter/plan":    nil,
 	"nsenter/program": nil,
-	"signals":         nil,
+	"signals":         {"nsenter/entry"},
 }
 
 // What `make` builds has nothing in it that sets up more than it uses.

@@ -13,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"corten/nsenter"
 	"corten/signals"
 )
 
@@ -49,15 +50,17 @@ func startHook(h *specs.Hook, dir string, input []byte, outputs [2]int) (*hookPr
 			outputs[i] = p.out[1]
 		}
 	}
-	pid, err := syscall.ForkExec(h.Path, hookArgs(h), &syscall.ProcAttr{Dir: dir, Env: h.Env,
-		Files: []uintptr{uintptr(p.in[0]), uintptr(outputs[0]), uintptr(outputs[1])},
-		// Go keeps its threads: a hook ends with the runtime, not before.
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &p.pidfd}})
+	var err error
+	nsenter.AsCaller(func() {
+		p.pid, err = syscall.ForkExec(h.Path, hookArgs(h), &syscall.ProcAttr{Dir: dir, Env: h.Env,
+			Files: []uintptr{uintptr(p.in[0]), uintptr(outputs[0]), uintptr(outputs[1])},
+			// Go keeps its threads: a hook ends with the runtime, not before.
+			Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &p.pidfd}})
+	})
 	if err != nil {
 		p.close()
 		return nil, err
 	}
-	p.pid = pid
 	// in[0] stays open here: no write to a hook that does not read raises SIGPIPE.
 	shut(&p.out[1])
 	return p, nil

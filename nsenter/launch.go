@@ -38,6 +38,9 @@ type task struct {
 	pidfd int32
 	args  cloneArgs
 
+	main  uintptr // thread that skips the first calls, as many as aside says
+	aside uintptr
+
 	all  uint64 // signals
 	mask uint64 //lint:ignore U1000 assembly keeps in it those that the caller blocks
 }

@@ -5,6 +5,7 @@
 
 #define SYS_rt_sigprocmask 14
 #define SYS_exit 60
+#define SYS_gettid 186
 #define SIG_SETMASK 2
 
 // func rawClone(t *task) uintptr
@@ -13,6 +14,17 @@
 // no goroutine to another thread while it is here.
 TEXT ·rawClone(SB), NOSPLIT, $0-16
 	MOVQ	t+0(FP), BX
+	MOVL	$SYS_gettid, AX
+	SYSCALL
+	MOVQ	task_calls(BX), R12
+	MOVQ	task_calls+8(BX), R13
+	CMPQ	AX, task_main(BX)
+	JNE	clone
+	MOVQ	task_aside(BX), AX
+	SUBQ	AX, R13
+	IMULQ	$call__size, AX
+	ADDQ	AX, R12
+clone:
 	MOVL	$SYS_rt_sigprocmask, AX
 	MOVL	$SIG_SETMASK, DI
 	LEAQ	task_all(BX), SI
@@ -25,8 +37,6 @@ TEXT ·rawClone(SB), NOSPLIT, $0-16
 	MOVQ	task_clone+call_arg+16(BX), DX
 	MOVQ	task_clone+call_arg+24(BX), R10
 	MOVQ	task_clone+call_arg+32(BX), R8
-	MOVQ	task_calls(BX), R12
-	MOVQ	task_calls+8(BX), R13
 	SYSCALL
 	TESTQ	AX, AX
 	JZ	next

@@ -5,6 +5,7 @@
 
 #define SYS_rt_sigprocmask 135
 #define SYS_exit 93
+#define SYS_gettid 178
 #define SIG_SETMASK 2
 
 // func rawClone(t *task) uintptr
@@ -13,6 +14,18 @@
 // no goroutine to another thread while it is here.
 TEXT ·rawClone(SB), NOSPLIT, $0-16
 	MOVD	t+0(FP), R11
+	MOVD	$SYS_gettid, R8
+	SVC
+	MOVD	task_calls(R11), R9
+	MOVD	task_calls+8(R11), R10
+	MOVD	task_main(R11), R1
+	CMP	R1, R0
+	BNE	clone
+	MOVD	task_aside(R11), R1
+	SUB	R1, R10
+	MOVD	$call__size, R2
+	MADD	R1, R9, R2, R9
+clone:
 	MOVD	$SYS_rt_sigprocmask, R8
 	MOVD	$SIG_SETMASK, R0
 	ADD	$task_all, R11, R1
@@ -25,8 +38,6 @@ TEXT ·rawClone(SB), NOSPLIT, $0-16
 	MOVD	task_clone+call_arg+16(R11), R2
 	MOVD	task_clone+call_arg+24(R11), R3
 	MOVD	task_clone+call_arg+32(R11), R4
-	MOVD	task_calls(R11), R9
-	MOVD	task_calls+8(R11), R10
 	SVC
 	CBZ	R0, next
 	MOVD	R0, ret+8(FP)

@@ -7,6 +7,7 @@ package nsenter
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"syscall"
 	"time"
 	"unsafe"
@@ -78,12 +79,20 @@ func fork(o Options, status, steps, executor int) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &task{calls: make([]call, 0, len(files)+2)}
+	t := &task{calls: make([]call, 0, len(files)+4), main: uintptr(unix.Getpid())}
 	do := func(nr uintptr, arg ...uintptr) {
 		c := call{nr: nr}
 		copy(c.arg[:], arg)
 		t.calls = append(t.calls, c)
 	}
+	// The goroutine may be on another thread than the main one when it clones.
+	if entry.Kept != 0 {
+		do(unix.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(entry.All), uintptr(unsafe.Pointer(&entry.All)))
+	}
+	if entry.Slack != 0 {
+		do(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, entry.Slack)
+	}
+	t.aside = uintptr(len(t.calls))
 	for i, fd := range files {
 		if fd == i {
 			do(unix.SYS_FCNTL, uintptr(fd), unix.F_SETFD, 0)
@@ -101,6 +110,20 @@ func fork(o Options, status, steps, executor int) (*Executor, error) {
 	}
 	e := &Executor{PID: pid, Pidfd: int(t.pidfd), Status: -1, start: t}
 	return e, nil
+}
+
+// AsCaller runs f on a thread with the caller's processors and timer slack, which
+// what f starts inherits.
+func AsCaller(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		entry.Release()
+		if entry.Slack != 0 {
+			_ = unix.Prctl(unix.PR_SET_TIMERSLACK, entry.Slack, 0, 0, 0)
+		}
+	}
+	f()
 }
 
 // Begun waits until the executor runs, for d at most; whether it does, or has

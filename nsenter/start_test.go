@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"corten/nsenter/entry"
 	"corten/nsenter/plan"
 )
 
@@ -276,6 +278,44 @@ func TestADescriptorThatIsNoneIsAnError(t *testing.T) {
 	if after := children(t, os.Getpid()); after != before {
 		t.Errorf("%d children, before %d", after, before)
 	}
+}
+
+// Go may move the goroutine that starts a container to a thread made while
+// corten_start kept the process on one processor, with a large timer slack.
+func TestWhatIsStartedHasTheCallersProcessorsAndTimerSlackFromAnyThread(t *testing.T) {
+	runtime.LockOSThread() // the thread ends with the goroutine
+	if unix.Gettid() == unix.Getpid() {
+		t.Run("another", TestWhatIsStartedHasTheCallersProcessorsAndTimerSlackFromAnyThread)
+		return
+	}
+	needRoot(t)
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil || all.Count() < 2 {
+		t.Skip("the machine has less than two CPUs")
+	}
+	entry.Kept, entry.Slack = 1, 40000
+	defer func() { entry.Kept, entry.Slack = 0, 0 }()
+	for i := range entry.All {
+		entry.All[i] = ^uintptr(0)
+	}
+	one := unix.CPUSet{1}
+	if err := errors.Join(unix.SchedSetaffinity(0, &one), unix.Prctl(unix.PR_SET_TIMERSLACK, 5000000, 0, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	const report = "grep -c Cpus_allowed_list:.0$ /proc/self/status; cat /proc/self/timerslack_ns"
+	const want = "0\n40000\n"
+	b := plan.NewBuilder()
+	shell(b, busybox(t), report)
+	s := start(t, b, 0)
+	s.end()
+	if got := s.output(); got != want {
+		t.Errorf("executor: %q, want %q", got, want)
+	}
+	AsCaller(func() {
+		if got, _ := exec.Command("sh", "-c", report+"; exit 0").Output(); string(got) != want {
+			t.Errorf("hook: %q, want %q", got, want)
+		}
+	})
 }
 
 func TestANetworkNamespaceIsMadeMeanwhile(t *testing.T) {

@@ -9,6 +9,7 @@
 #define SYS_getcpu 309
 #define SYS_prlimit64 302
 #define PR_SET_TIMERSLACK 29
+#define PR_GET_TIMERSLACK 30
 #define RLIMIT_NOFILE 7
 
 DATA setting<>+0(SB)/8, $"GOMAXPRO"
@@ -23,9 +24,7 @@ GLOBL limit<>(SB), NOPTR, $16
 // own, all that could be, and the one it starts on, if it was kept there.
 #define SET 1024 // bytes
 GLOBL allowed<>(SB), NOPTR, $SET
-GLOBL all<>(SB), NOPTR, $SET
 GLOBL one<>(SB), NOPTR, $SET
-GLOBL kept<>(SB), NOPTR, $8
 
 // corten_start is where the kernel starts the program (-E in the Makefile). Of the
 // time of a short command it saves a quarter:
@@ -50,6 +49,13 @@ GLOBL kept<>(SB), NOPTR, $8
 // stack is as execve(2) leaves it: argc, argv, 0, environment, 0, auxiliary
 // vector; what comes before the second 0 moves down, over argc.
 TEXT corten_start(SB), NOSPLIT|NOFRAME, $0
+	MOVL	$SYS_prctl, AX
+	MOVL	$PR_GET_TIMERSLACK, DI
+	SYSCALL
+	CMPQ	AX, $-4095
+	JCC	slack
+	MOVQ	AX, ·Slack(SB)
+slack:
 	MOVL	$SYS_prctl, AX
 	MOVL	$PR_SET_TIMERSLACK, DI
 	MOVL	$5000000, SI
@@ -137,7 +143,7 @@ TEXT keep<>(SB), NOSPLIT|NOFRAME, $0
 	SUBQ	$1, AX
 	CMPQ	AX, $SET
 	JCC	done
-	LEAQ	all<>(SB), DI
+	LEAQ	·All(SB), DI
 	MOVL	$(SET/8), CX
 	MOVQ	$-1, AX
 	CLD
@@ -145,7 +151,7 @@ TEXT keep<>(SB), NOSPLIT|NOFRAME, $0
 	MOVL	$SYS_sched_setaffinity, AX
 	XORL	DI, DI
 	MOVL	$SET, SI
-	LEAQ	all<>(SB), DX
+	LEAQ	·All(SB), DX
 	SYSCALL
 	TESTQ	AX, AX
 	JNZ	done
@@ -160,7 +166,7 @@ TEXT keep<>(SB), NOSPLIT|NOFRAME, $0
 	REP; CMPSB
 	LEAQ	allowed<>(SB), DX
 	JNE	set
-	LEAQ	kept<>(SB), DI
+	LEAQ	·Kept(SB), DI
 	XORL	SI, SI
 	XORL	DX, DX
 	MOVL	$SYS_getcpu, AX
@@ -171,10 +177,10 @@ TEXT keep<>(SB), NOSPLIT|NOFRAME, $0
 	MOVL	$(SET/8), CX
 	XORL	AX, AX
 	REP; STOSQ
-	MOVQ	kept<>(SB), AX
+	MOVQ	·Kept(SB), AX
 	LEAQ	one<>(SB), DX
 	BTSQ	AX, (DX)
-	MOVQ	$1, kept<>(SB)
+	MOVQ	$1, ·Kept(SB)
 set:
 	MOVL	$SYS_sched_setaffinity, AX
 	XORL	DI, DI
@@ -185,12 +191,12 @@ done:
 
 // func Release()
 TEXT ·Release(SB), NOSPLIT, $0
-	CMPQ	kept<>(SB), $0
+	CMPQ	·Kept(SB), $0
 	JEQ	free
 	MOVL	$SYS_sched_setaffinity, AX
 	XORL	DI, DI
 	MOVL	$SET, SI
-	LEAQ	all<>(SB), DX
+	LEAQ	·All(SB), DX
 	SYSCALL
 free:
 	RET

@@ -9,6 +9,7 @@
 #define SYS_getcpu 168
 #define SYS_prlimit64 261
 #define PR_SET_TIMERSLACK 29
+#define PR_GET_TIMERSLACK 30
 #define RLIMIT_NOFILE 7
 
 DATA setting<>+0(SB)/8, $"GOMAXPRO"
@@ -21,12 +22,17 @@ GLOBL lowered<>(SB), NOPTR, $16
 
 #define SET 1024 // bytes
 GLOBL allowed<>(SB), NOPTR, $SET
-GLOBL all<>(SB), NOPTR, $SET
 GLOBL one<>(SB), NOPTR, $SET
-GLOBL kept<>(SB), NOPTR, $8
 
 // corten_start is as in entry_amd64.s; argc goes on in R0, argv in R1.
 TEXT corten_start(SB), NOSPLIT|NOFRAME, $0
+	MOVD	$SYS_prctl, R8
+	MOVD	$PR_GET_TIMERSLACK, R0
+	SVC
+	CMN	$4095, R0
+	BCS	slack
+	MOVD	R0, ·Slack(SB)
+slack:
 	MOVD	$SYS_prctl, R8
 	MOVD	$PR_SET_TIMERSLACK, R0
 	MOVD	$5000000, R1
@@ -97,7 +103,7 @@ call:
 // keep is as in entry_amd64.s. No call changes another register than R0.
 TEXT keep<>(SB), NOSPLIT|NOFRAME, $0
 	MOVD	$allowed<>(SB), R9
-	MOVD	$all<>(SB), R10
+	MOVD	$·All(SB), R10
 	MOVD	$one<>(SB), R11
 	MOVD	$0, R0
 	MOVD	$SET, R1
@@ -134,15 +140,15 @@ compare:
 	ADD	$8, R4
 	CMP	R12, R4
 	BLT	compare
-	MOVD	$kept<>(SB), R0
+	MOVD	$·Kept(SB), R0
 	MOVD	$0, R1
 	MOVD	$0, R2
 	MOVD	$SYS_getcpu, R8
 	SVC
 	CBNZ	R0, done
-	MOVD	kept<>(SB), R4
+	MOVD	·Kept(SB), R4
 	MOVD	$1, R5
-	MOVD	R5, kept<>(SB)
+	MOVD	R5, ·Kept(SB)
 	LSL	R4, R5, R5 // modulo 64
 	LSR	$6, R4, R4
 	MOVD	R5, (R11)(R4<<3)
@@ -157,11 +163,11 @@ done:
 
 // func Release()
 TEXT ·Release(SB), NOSPLIT, $0
-	MOVD	kept<>(SB), R4
+	MOVD	·Kept(SB), R4
 	CBZ	R4, free
 	MOVD	$0, R0
 	MOVD	$SET, R1
-	MOVD	$all<>(SB), R2
+	MOVD	$·All(SB), R2
 	MOVD	$SYS_sched_setaffinity, R8
 	SVC
 free:
