@@ -34,15 +34,18 @@ int op_no_new_privs(const uint64_t *arg)
 int op_capbset(const uint64_t *arg)
 {
 	for (uint32_t cap = 0; cap < CAPS; cap++) {
-		int r = SYS(prctl, PR_CAPBSET_READ, cap, 0, 0, 0);
+		int r;
 
+		if (arg[0] >> cap & 1)
+			continue;
+		r = SYS(prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
+		if (r == -EPERM) {
+			r = SYS(prctl, PR_CAPBSET_READ, cap, 0, 0, 0);
+			if (r == 1)
+				return -EPERM;
+		}
 		if (r < 0)
 			break;
-		if (r == 1 && !(arg[0] >> cap & 1)) {
-			r = SYS(prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
-			if (r < 0)
-				return r;
-		}
 	}
 	return 0;
 }
@@ -68,30 +71,34 @@ int op_cap_ambient(const uint64_t *arg)
 	return r;
 }
 
-/* DEFENCE (CVE-2022-29162 and its family, CVE-2023-38496): the sets are what was asked for. */
+/*
+ * DEFENCE (CVE-2022-29162 and its family, CVE-2023-38496): the sets are what was
+ * asked for. What is ambient is permitted and inheritable, too (capabilities(7)).
+ */
 int op_check_caps(const uint64_t *arg)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2];
-	uint64_t bounding = 0, ambient = 0;
+	uint64_t effective, permitted, inheritable, bounding = 0, ambient = 0;
 	int r = SYS(capget, &head, d);
 
 	if (r < 0)
 		return r;
+	effective = (uint64_t)d[1].effective << 32 | d[0].effective;
+	permitted = (uint64_t)d[1].permitted << 32 | d[0].permitted;
+	inheritable = (uint64_t)d[1].inheritable << 32 | d[0].inheritable;
 	for (uint32_t cap = 0; cap < CAPS; cap++) {
 		int bounds = SYS(prctl, PR_CAPBSET_READ, cap, 0, 0, 0);
 
 		if (bounds < 0) /* the kernel has no more */
 			break;
 		bounding |= (uint64_t)(bounds == 1) << cap;
-		ambient |= (uint64_t)(SYS(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1) << cap;
+		if ((permitted & inheritable) >> cap & 1)
+			ambient |= (uint64_t)(SYS(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1) << cap;
 	}
-	if (bounding != arg[0] || ambient != arg[4])
+	if (bounding != arg[0] || effective != arg[1] || permitted != arg[2] || inheritable != arg[3] || ambient != arg[4])
 		return -EPERM;
-	if (((uint64_t)d[1].effective << 32 | d[0].effective) != arg[1] ||
-	    ((uint64_t)d[1].permitted << 32 | d[0].permitted) != arg[2])
-		return -EPERM;
-	return ((uint64_t)d[1].inheritable << 32 | d[0].inheritable) == arg[3] ? 0 : -EPERM;
+	return 0;
 }
 
 int op_setgroups(const uint64_t *arg)
