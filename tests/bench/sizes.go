@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,21 +20,22 @@ import (
 // small is the cgroup of the containers whose memory is looked at.
 const small = "bench-small"
 
-// size is a row of what a runtime takes in memory, in KiB.
+// size is a row of what a runtime takes in memory, in KiB: the median of so many.
 type size struct {
 	name string
 	of   func(*bench, *contender) (int, error)
+	many int
 }
 
 func sizes() []size {
 	return []size{
-		{"peak RSS of run", (*bench).peak},
-		{"charged to the container before execve", (*bench).charged},
-		{"smallest memory limit", (*bench).smallest},
+		{"peak RSS of run", (*bench).peak, 5},
+		{"charged to the container before execve", (*bench).charged, 5},
+		{"smallest memory limit", (*bench).smallest, 1}, // asks three times itself
 	}
 }
 
-// compareSizes asks each runtime once: these numbers do not move.
+// compareSizes asks each runtime about its memory.
 func (b *bench) compareSizes(all []*contender, only *regexp.Regexp) {
 	for _, s := range sizes() {
 		if !only.MatchString(s.name) {
@@ -44,7 +46,7 @@ func (b *bench) compareSizes(all []*contender, only *regexp.Regexp) {
 			if c.name == "floor" {
 				continue
 			}
-			kib, err := s.of(b, c)
+			kib, err := middle(s.many, func() (int, error) { return s.of(b, c) })
 			if err != nil {
 				fmt.Fprintf(os.Stderr, "bench: %s of %s: %v\n", s.name, c.name, err)
 				discard(c, 0)
@@ -53,6 +55,19 @@ func (b *bench) compareSizes(all []*contender, only *regexp.Regexp) {
 			fmt.Printf("  %-12s %9d\n", c.name, kib)
 		}
 	}
+}
+
+// middle is the median of so many answers.
+func middle(many int, ask func() (int, error)) (int, error) {
+	answers := make([]int, many)
+	for i := range answers {
+		var err error
+		if answers[i], err = ask(); err != nil {
+			return 0, err
+		}
+	}
+	slices.Sort(answers)
+	return answers[many/2], nil
 }
 
 // peak is the largest resident set of a run's processes, as wait4 has it. The
@@ -67,7 +82,9 @@ func (b *bench) peak(c *contender) (int, error) {
 	return number(file)
 }
 
-// charged is what a created container's cgroup has been charged with.
+// charged is what a created container's cgroup has been charged with: at least
+// 256 KiB (MEMCG_CHARGE_BATCH), and as much again when the runtime's part in it is
+// moved to another processor.
 func (b *bench) charged(c *contender) (int, error) {
 	if err := b.configure("small", b.smallSpec(0)); err != nil {
 		return 0, err
