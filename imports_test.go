@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 
 // What `make` builds has nothing in it that sets up more than it uses.
 func TestNoHelpOfTheLibraryIsBuiltIn(t *testing.T) {
-	if out, err := exec.Command("patches/cli/module", "build/imports").CombinedOutput(); err != nil {
+	if out, err := exec.Command("patches/modules", "build/imports").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	defer os.RemoveAll("build/imports")
@@ -38,6 +38,15 @@ func TestNoHelpOfTheLibraryIsBuiltIn(t *testing.T) {
 		if slices.Contains(strings.Fields(string(out)), costly) {
 			t.Errorf("%s is built in", costly)
 		}
+	}
+}
+
+// With this version of Go, all of its runtime's lines are found.
+func TestWhatGoDoesAtTheStart(t *testing.T) {
+	defer os.RemoveAll("build/runtime-test")
+	out, err := exec.Command("patches/runtime", "build/runtime-test").CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
