@@ -279,8 +279,8 @@ func (r *Runtime) create(o *CreateOptions, console int, catcher *signals.Catcher
 		unix.Close(s.gate)
 	}
 	if err != nil {
-		o.making.abort() // whose descriptor undo may need, where there are few
 		s.abort()
+		o.making.abort() // whose descriptor undo may need, where there are few
 		if undoErr := r.undo(c); undoErr != nil {
 			r.warn("%v", undoErr)
 		}

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"corten/nsenter/entry"
 )
 
 // call is a system call that a task makes: number, arguments, and what the kernel
@@ -38,8 +40,11 @@ type task struct {
 	pidfd int32
 	args  cloneArgs
 
-	main  uintptr // thread that skips the first calls, as many as aside says
-	aside uintptr
+	// Calls made before the clone, so many, by the thread that makes it, unless
+	// that is the main one.
+	own  [2]call
+	owns uintptr
+	main uintptr
 
 	all  uint64 // signals
 	mask uint64 //lint:ignore U1000 assembly keeps in it those that the caller blocks
@@ -50,7 +55,8 @@ type cloneArgs struct {
 	flags, pidfd, childTID, parentTID, exit, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
 }
 
-// rawClone makes the task's clone call, with all signals blocked. The new task makes
+// rawClone makes the task's own calls, where they are needed, and its clone call, with all
+// signals blocked. The new task makes
 // its calls, up to the first that fails, and ends. It has no stack and runs no Go
 // code: nothing may interrupt it. The caller's signals are as before again.
 func rawClone(t *task) uintptr
@@ -83,6 +89,21 @@ func (t *task) launch(flags uint64, cgroup int) (pid int, err error) {
 		return 0, e
 	}
 	return int(t.clone.result), nil
+}
+
+// adopt gives what t clones the caller's processors and timer slack: the goroutine
+// that clones it may be on a thread that Go made before package entry took back what
+// corten_start did. What is cloned has them as its default then, too.
+func (t *task) adopt() {
+	t.main = uintptr(unix.Getpid())
+	if entry.Kept != 0 {
+		t.own[t.owns] = call{nr: unix.SYS_SCHED_SETAFFINITY, arg: [6]uintptr{0, unsafe.Sizeof(entry.All), uintptr(unsafe.Pointer(&entry.All))}}
+		t.owns++
+	}
+	if entry.Slack != 0 {
+		t.own[t.owns] = call{nr: unix.SYS_PRCTL, arg: [6]uintptr{unix.PR_SET_TIMERSLACK, entry.Slack}}
+		t.owns++
+	}
 }
 
 // wait waits until the calls have been made, but no longer than d and no longer

@@ -8,6 +8,19 @@
 #define SYS_gettid 186
 #define SIG_SETMASK 2
 
+// The call at R12, which is the next one then; AX is what it returns.
+#define MAKE_CALL \
+	MOVQ	call_nr(R12), AX; \
+	MOVQ	call_arg(R12), DI; \
+	MOVQ	call_arg+8(R12), SI; \
+	MOVQ	call_arg+16(R12), DX; \
+	MOVQ	call_arg+24(R12), R10; \
+	MOVQ	call_arg+32(R12), R8; \
+	MOVQ	call_arg+40(R12), R9; \
+	SYSCALL; \
+	MOVQ	AX, call_result(R12); \
+	ADDQ	$call__size, R12
+
 // func rawClone(t *task) uintptr
 //
 // What is made runs here alone: it has registers, but no stack of its own. Go moves
@@ -16,14 +29,15 @@ TEXT ·rawClone(SB), NOSPLIT, $0-16
 	MOVQ	t+0(FP), BX
 	MOVL	$SYS_gettid, AX
 	SYSCALL
-	MOVQ	task_calls(BX), R12
-	MOVQ	task_calls+8(BX), R13
 	CMPQ	AX, task_main(BX)
-	JNE	clone
-	MOVQ	task_aside(BX), AX
-	SUBQ	AX, R13
-	IMULQ	$call__size, AX
-	ADDQ	AX, R12
+	JEQ	clone
+	LEAQ	task_own(BX), R12
+	MOVQ	task_owns(BX), R13
+own:
+	DECQ	R13
+	JLT	clone
+	MAKE_CALL
+	JMP	own
 clone:
 	MOVL	$SYS_rt_sigprocmask, AX
 	MOVL	$SIG_SETMASK, DI
@@ -37,6 +51,8 @@ clone:
 	MOVQ	task_clone+call_arg+16(BX), DX
 	MOVQ	task_clone+call_arg+24(BX), R10
 	MOVQ	task_clone+call_arg+32(BX), R8
+	MOVQ	task_calls(BX), R12
+	MOVQ	task_calls+8(BX), R13
 	SYSCALL
 	TESTQ	AX, AX
 	JZ	next
@@ -51,16 +67,7 @@ clone:
 next:
 	DECQ	R13
 	JLT	end
-	MOVQ	call_nr(R12), AX
-	MOVQ	call_arg(R12), DI
-	MOVQ	call_arg+8(R12), SI
-	MOVQ	call_arg+16(R12), DX
-	MOVQ	call_arg+24(R12), R10
-	MOVQ	call_arg+32(R12), R8
-	MOVQ	call_arg+40(R12), R9
-	SYSCALL
-	MOVQ	AX, call_result(R12)
-	ADDQ	$call__size, R12
+	MAKE_CALL
 	CMPQ	AX, $-4095
 	JCS	next
 end:

@@ -8,6 +8,19 @@
 #define SYS_gettid 178
 #define SIG_SETMASK 2
 
+// The call at R9, which is the next one then; R0 is what it returns.
+#define MAKE_CALL \
+	MOVD	call_nr(R9), R8; \
+	MOVD	call_arg(R9), R0; \
+	MOVD	call_arg+8(R9), R1; \
+	MOVD	call_arg+16(R9), R2; \
+	MOVD	call_arg+24(R9), R3; \
+	MOVD	call_arg+32(R9), R4; \
+	MOVD	call_arg+40(R9), R5; \
+	SVC; \
+	MOVD	R0, call_result(R9); \
+	ADD	$call__size, R9
+
 // func rawClone(t *task) uintptr
 //
 // What is made runs here alone: it has registers, but no stack of its own. Go moves
@@ -16,15 +29,16 @@ TEXT ·rawClone(SB), NOSPLIT, $0-16
 	MOVD	t+0(FP), R11
 	MOVD	$SYS_gettid, R8
 	SVC
-	MOVD	task_calls(R11), R9
-	MOVD	task_calls+8(R11), R10
 	MOVD	task_main(R11), R1
 	CMP	R1, R0
-	BNE	clone
-	MOVD	task_aside(R11), R1
-	SUB	R1, R10
-	MOVD	$call__size, R2
-	MADD	R1, R9, R2, R9
+	BEQ	clone
+	ADD	$task_own, R11, R9
+	MOVD	task_owns(R11), R10
+own:
+	SUBS	$1, R10
+	BLT	clone
+	MAKE_CALL
+	B	own
 clone:
 	MOVD	$SYS_rt_sigprocmask, R8
 	MOVD	$SIG_SETMASK, R0
@@ -38,6 +52,8 @@ clone:
 	MOVD	task_clone+call_arg+16(R11), R2
 	MOVD	task_clone+call_arg+24(R11), R3
 	MOVD	task_clone+call_arg+32(R11), R4
+	MOVD	task_calls(R11), R9
+	MOVD	task_calls+8(R11), R10
 	SVC
 	CBZ	R0, next
 	MOVD	R0, ret+8(FP)
@@ -51,16 +67,7 @@ clone:
 next:
 	SUBS	$1, R10
 	BLT	end
-	MOVD	call_nr(R9), R8
-	MOVD	call_arg(R9), R0
-	MOVD	call_arg+8(R9), R1
-	MOVD	call_arg+16(R9), R2
-	MOVD	call_arg+24(R9), R3
-	MOVD	call_arg+32(R9), R4
-	MOVD	call_arg+40(R9), R5
-	SVC
-	MOVD	R0, call_result(R9)
-	ADD	$call__size, R9
+	MAKE_CALL
 	CMN	$4095, R0
 	BCC	next
 end:

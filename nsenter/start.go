@@ -79,20 +79,13 @@ func fork(o Options, status, steps, executor int) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &task{calls: make([]call, 0, len(files)+4), main: uintptr(unix.Getpid())}
+	t := &task{calls: make([]call, 0, len(files)+2)}
+	t.adopt()
 	do := func(nr uintptr, arg ...uintptr) {
 		c := call{nr: nr}
 		copy(c.arg[:], arg)
 		t.calls = append(t.calls, c)
 	}
-	// The goroutine may be on another thread than the main one when it clones.
-	if entry.Kept != 0 {
-		do(unix.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(entry.All), uintptr(unsafe.Pointer(&entry.All)))
-	}
-	if entry.Slack != 0 {
-		do(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, entry.Slack)
-	}
-	t.aside = uintptr(len(t.calls))
 	for i, fd := range files {
 		if fd == i {
 			do(unix.SYS_FCNTL, uintptr(fd), unix.F_SETFD, 0)

@@ -20,8 +20,8 @@ GLOBL setting<>(SB), RODATA, $16
 GLOBL found<>(SB), NOPTR, $8
 GLOBL limit<>(SB), NOPTR, $16
 
-// Sets of processors: those the process may use, without a restriction of its
-// own, all that could be, and the one it starts on, if it was kept there.
+// Sets of processors: those the process may use, and what it could use without a
+// restriction of its own, then the one it starts on, if it was kept there.
 #define SET 1024 // bytes
 GLOBL allowed<>(SB), NOPTR, $SET
 GLOBL one<>(SB), NOPTR, $SET
@@ -109,7 +109,7 @@ TEXT ·resume(SB), 0, $24576-0
 	NO_LOCAL_POINTERS
 	MOVL	$SYS_prctl, AX
 	MOVL	$PR_SET_TIMERSLACK, DI
-	XORL	SI, SI // the default, which is the caller's
+	MOVQ	·Slack(SB), SI // 0: the default
 	SYSCALL
 	CMPQ	found<>(SB), $0
 	JEQ	ask

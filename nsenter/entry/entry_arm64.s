@@ -79,7 +79,7 @@ TEXT ·resume(SB), 0, $24576-0
 	NO_LOCAL_POINTERS
 	MOVD	$SYS_prctl, R8
 	MOVD	$PR_SET_TIMERSLACK, R0
-	MOVD	$0, R1
+	MOVD	·Slack(SB), R1 // 0: the default
 	SVC
 	MOVD	found<>(SB), R4
 	CBZ	R4, ask

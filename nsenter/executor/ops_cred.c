@@ -45,7 +45,7 @@ int op_capbset(const uint64_t *arg)
 				return -EPERM;
 		}
 		if (r < 0)
-			break;
+			return r == -EINVAL ? 0 : r;
 	}
 	return 0;
 }

@@ -102,23 +102,37 @@ int op_gate(const uint64_t *arg)
 
 /* The new process has the memory of the old one, which ends: nothing is copied. */
 static struct {
-	int pid; /* as the runtime knows it */
+	int own, *pid; /* as the runtime knows it */
 	char stack[16384] __attribute__((aligned(16)));
 } heir;
 
 static void succeed(void)
 {
-	send_record(RECORD_FORK, heir.pid);
+	send_record(RECORD_FORK, *heir.pid);
 	exec.tolerated = 0;
 	exec.step++;
 	plan_run();
 	quit(0);
 }
 
+static int fork_heir(int flags, int *pid)
+{
+	heir.pid = pid;
+	return clone_here(flags | CLONE_PARENT | SIGCHLD, heir.stack + sizeof(heir.stack), heir.pid, succeed);
+}
+
+/* Before Linux 6.3, who shares memory shares the time namespace: with a new one, memory is copied. */
 int op_fork(const uint64_t *arg)
 {
-	int pid = clone_here(CLONE_PARENT | SIGCHLD, heir.stack + sizeof(heir.stack), &heir.pid, succeed);
+	int pid = fork_heir(CLONE_VM, &heir.own);
 
+	if (pid == -EINVAL) {
+		long page = SYS_LONG(mmap, NULL, sizeof(*heir.pid), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+		if (page < 0)
+			return (int)page;
+		pid = fork_heir(0, (int *)(uintptr_t)page);
+	}
 	if (pid > 0)
 		quit(0);
 	return pid;

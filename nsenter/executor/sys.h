@@ -67,9 +67,8 @@ static inline long sys(long n, long a, long b, long c, long d, long e, long f)
 }
 
 /*
- * clone(2) of a process that shares this one's memory, in which it calls the
- * function, with a stack that ends there; its pid is in the memory by then. Result
- * as that of clone.
+ * clone(2) of a process that calls the function, with a stack that ends there; its
+ * pid is in this one's memory by then. Result as that of clone.
  */
 static inline int clone_here(long flags, void *stack, int *pid, void (*function)(void))
 {
@@ -79,7 +78,7 @@ static inline int clone_here(long flags, void *stack, int *pid, void (*function)
 
 	__asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%ebp, %%ebp\n\tcall *%[function]\n\thlt\n1:"
 			 : "+a"(r)
-			 : "D"(flags | CLONE_VM | CLONE_PARENT_SETTID), "S"(stack), "d"(pid), "r"(r10), "r"(r8), [function] "r"(function)
+			 : "D"(flags | CLONE_PARENT_SETTID), "S"(stack), "d"(pid), "r"(r10), "r"(r8), [function] "r"(function)
 			 : "rcx", "r11", "memory");
 	return (int)r;
 }
@@ -110,7 +109,7 @@ static inline long sys(long n, long a, long b, long c, long d, long e, long f)
 static inline int clone_here(long flags, void *stack, int *pid, void (*function)(void))
 {
 	register long x8 __asm__("x8") = __NR_clone;
-	register long x0 __asm__("x0") = flags | CLONE_VM | CLONE_PARENT_SETTID;
+	register long x0 __asm__("x0") = flags | CLONE_PARENT_SETTID;
 	register long x1 __asm__("x1") = (long)stack;
 	register long x2 __asm__("x2") = (long)pid;
 	register long x3 __asm__("x3") = 0;

@@ -86,7 +86,7 @@ func modules(file string) (all []component, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	goes := strings.TrimPrefix(info.GoVersion, "go")
+	goes, _, _ := strings.Cut(strings.TrimPrefix(info.GoVersion, "go"), "-X:") // without the choices of GOEXPERIMENT
 	all = append(all, component{Type: "library", Name: "std", Version: goes, PURL: "pkg:golang/std@" + goes})
 	for _, m := range info.Deps {
 		if m.Replace != nil && !strings.HasPrefix(m.Replace.Path, "./") { // else by parts of itself
