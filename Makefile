@@ -4,6 +4,7 @@
 #   make demo      builds it and runs a container
 #   make test      every test (as root)
 #   make test-vm   those that need systemd, pure cgroup v2 or an LSM, in virtual machines
+#   make test-arm64  the tests for arm64, in a virtual machine
 #   make test-engines  those with podman, buildah, containerd, CRI and Docker
 #   make test-faults  every command broken at every system call (half an hour)
 #   make test-faults FAULTS=peers  what a kill at every call leaves of corten, runc and crun
@@ -34,7 +35,7 @@ all: corten
 # The collector of garbage that Go has since 1.26 writes to the end of each span of
 # memory it hands out, which costs a page fault; where that can be chosen, corten
 # has the one before.
-EXPERIMENT := $(shell GOEXPERIMENT=nogreenteagc $(GO) env GOEXPERIMENT 2>/dev/null)
+EXPERIMENT := $(or $(GOEXPERIMENT),$(shell GOEXPERIMENT=nogreenteagc $(GO) env GOEXPERIMENT 2>/dev/null))
 
 # Always through the Go tool: it knows better than make what has changed.
 corten: parts
@@ -66,6 +67,10 @@ test: corten
 test-vm: corten
 	@./build-deps.sh vm || true
 	@tests/vm/suite $(VM)
+
+test-arm64: deps
+	@./build-deps.sh arm64 || true
+	@tests/arm64/run $(if $(ARM64),'$(ARM64)')
 
 test-engines: corten
 	@./build-deps.sh engines
@@ -125,4 +130,4 @@ clean:
 	@$(MAKE) --no-print-directory -C seccomp/compiler clean
 	@$(MAKE) --no-print-directory -C cgroups/scope clean
 
-.PHONY: all corten binary dist parts deps demo test test-vm test-engines test-faults test-races test-cve cover fuzz lint mutate bench install clean
+.PHONY: all corten binary dist parts deps demo test test-vm test-arm64 test-engines test-faults test-races test-cve cover fuzz lint mutate bench install clean

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# build-deps.sh build|demo|test|engines|bench|vm|dist: installs the Debian packages that this
+# build-deps.sh build|demo|test|engines|bench|vm|arm64|dist: installs the Debian packages that this
 # needs and that are missing. When nothing is, it takes milliseconds.
 set -eu
 
@@ -68,6 +68,13 @@ machines() {
 	want /sbin/mke2fs e2fsprogs
 }
 
+other() {
+	demo
+	foreign
+	want /usr/bin/qemu-system-aarch64 qemu-system-arm
+	want /usr/sbin/debootstrap debootstrap
+}
+
 foreign() {
 	want /usr/bin/aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 	want /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
@@ -80,8 +87,9 @@ test) build && checks ;;
 bench) demo && peers ;;
 engines) build && engines ;;
 vm) build && machines ;;
+arm64) build && other ;;
 dist) build && foreign ;;
-*) echo "usage: $0 build|demo|test|engines|bench|vm|dist" >&2 && exit 2 ;;
+*) echo "usage: $0 build|demo|test|engines|bench|vm|arm64|dist" >&2 && exit 2 ;;
 esac
 
 [ -n "$missing" ] || exit 0

@@ -19,12 +19,12 @@ import (
 	"corten/tests/bundle"
 )
 
-// spoof is an agent's answers: getppid is 4242, getpgrp fails, all else goes on.
+// spoof is an agent's answers: getppid is 4242, getpgid fails, all else goes on.
 func spoof(n *bundle.Notice) bundle.Answer {
 	switch n.Number {
 	case unix.SYS_GETPPID:
 		return bundle.Answer{Value: 4242}
-	case unix.SYS_GETPGRP:
+	case unix.SYS_GETPGID:
 		return bundle.Answer{Errno: unix.EXDEV}
 	}
 	return bundle.Answer{Continue: true}
@@ -32,10 +32,10 @@ func spoof(n *bundle.Notice) bundle.Answer {
 
 const spoofed = "4242\nEXDEV\n0\n"
 
-var asked = []string{"getppid", "getpgrp", "getuid"}
+var asked = []string{"getppid", "getpgid", "getuid"}
 
 // ask makes the calls that spoof answers.
-var ask = fmt.Sprintf("probe value %d; probe value %d; probe value %d", unix.SYS_GETPPID, unix.SYS_GETPGRP, unix.SYS_GETUID)
+var ask = fmt.Sprintf("probe value %d; probe value %d; probe value %d", unix.SYS_GETPPID, unix.SYS_GETPGID, unix.SYS_GETUID)
 
 // agentBundle is a bundle whose agent answers as the function says.
 func agentBundle(t *testing.T, answer func(*bundle.Notice) bundle.Answer, names []string, edits ...bundle.Edit) (*bundle.Bundle, *bundle.Agent) {

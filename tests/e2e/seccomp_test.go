@@ -28,9 +28,9 @@ func call(calls ...string) bundle.Edit {
 
 // spec: linux.seccomp.syscalls[].names, linux.seccomp.syscalls[].action, linux.seccomp.syscalls[].errnoRet
 func TestADeniedCallGetsTheErrnoAskedFor(t *testing.T) {
-	b := bundle.New(t, call(fmt.Sprint(unix.SYS_GETPPID), fmt.Sprint(unix.SYS_GETPGRP), fmt.Sprint(unix.SYS_GETUID)), bundle.Seccomp(
+	b := bundle.New(t, call(fmt.Sprint(unix.SYS_GETPPID), fmt.Sprint(unix.SYS_GETPGID), fmt.Sprint(unix.SYS_GETUID)), bundle.Seccomp(
 		specs.LinuxSyscall{Names: []string{"getppid"}, Action: specs.ActErrno},
-		specs.LinuxSyscall{Names: []string{"getpgrp", "no_such_call"}, Action: specs.ActErrno, ErrnoRet: bundle.Pointer[uint](uint(unix.EXDEV))},
+		specs.LinuxSyscall{Names: []string{"getpgid", "no_such_call"}, Action: specs.ActErrno, ErrnoRet: bundle.Pointer[uint](uint(unix.EXDEV))},
 	))
 	if out := b.RunOK(); out != "EPERM\nEXDEV\nok\n" {
 		t.Errorf("printed %q", out)

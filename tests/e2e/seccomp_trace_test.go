@@ -143,7 +143,7 @@ func TestTheFlagsOfTheFilter(t *testing.T) {
 func TestAnActionThatLetsCallsHappen(t *testing.T) {
 	getppid := fmt.Sprint(unix.SYS_GETPPID)
 	for _, action := range []specs.LinuxSeccompAction{specs.ActLog, specs.ActAllow} {
-		b := bundle.New(t, call(getppid, fmt.Sprint(unix.SYS_GETPGRP)), bundle.Seccomp(specs.LinuxSyscall{Names: []string{"getpgrp"}, Action: specs.ActErrno}),
+		b := bundle.New(t, call(getppid, fmt.Sprint(unix.SYS_GETPGID)), bundle.Seccomp(specs.LinuxSyscall{Names: []string{"getpgid"}, Action: specs.ActErrno}),
 			func(s *specs.Spec) { s.Linux.Seccomp.DefaultAction = action })
 		if out := b.RunOK(); out != "ok\nEPERM\n" {
 			t.Errorf("default %s: %q", action, out)

@@ -174,6 +174,7 @@ func TestWaitForAForegroundContainer(t *testing.T) {
 // On a kernel that tells only the parent, the run that is it tells.
 func TestWaitForAForegroundContainerOnAnOlderKernel(t *testing.T) {
 	bundle.NeedCorten(t)
+	bundle.NeedStrace(t)
 	b, open := gated(t, "kill -KILL $$; exit 6")
 	run := b.Begin(bundle.Options{}, "run", "--bundle", b.Dir, b.ID)
 	run.WaitFor("ready")
