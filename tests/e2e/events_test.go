@@ -323,11 +323,11 @@ func TestEventsOfAllContainersInOneStream(t *testing.T) {
 func TestALimitTooSmallForTheStartIsNamedWithWhatWasInUse(t *testing.T) {
 	bundle.NeedCorten(t)
 	inViews(t, "memory", func(t *testing.T, view bundle.View) {
-		b := limited(t, view, specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: bundle.Pointer[int64](32 << 10)}}, bundle.Args("true"))
+		b := limited(t, view, specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: bundle.Pointer[int64](8 << 10)}}, bundle.Args("true"))
 		for _, verb := range []string{"run", "create"} {
 			r := b.Corten(verb, "--bundle", b.Dir, b.ID)
 			refused(t, r, "config.json#/linux/resources/memory/limit: container init was OOM-killed (memory limit too low?)")
-			refused(t, r, "the limit is 32768 bytes, of which ")
+			refused(t, r, "the limit is 8192 bytes, of which ")
 			refused(t, b.Corten("state", b.ID), "container does not exist")
 		}
 	})

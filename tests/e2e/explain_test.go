@@ -61,6 +61,9 @@ var programs = []unrunnable{
 // brokenPrograms makes them, and returns the volume of the mount without exec.
 func brokenPrograms(t *testing.T, b *bundle.Bundle) {
 	t.Helper()
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("the package gcc is missing")
+	}
 	write := func(name, text string, mode os.FileMode) {
 		t.Helper()
 		if err := os.WriteFile(b.Rootfs(name), []byte(text), mode); err != nil {
