@@ -270,11 +270,13 @@ func (m *maker) enable(root int, rel string) error {
 	return m.needed(missing, cause)
 }
 
-// enableIn asks for all at once, and where that fails one by one.
+// enableIn asks for all at once, and where that fails one by one; but not of a
+// cgroup with processes: with those it could enable it would be threaded, and nothing
+// below it would take a process (cgroups(7), "Threaded cgroups").
 func enableIn(fd int, controllers []string) error {
 	const file = "cgroup.subtree_control"
 	err := writeFile(fd, file, "+"+strings.Join(controllers, " +"))
-	if err == nil || len(controllers) == 1 {
+	if err == nil || err == unix.EBUSY || len(controllers) == 1 {
 		return err
 	}
 	for _, c := range controllers {

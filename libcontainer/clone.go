@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,7 @@ func (s *spawn) clone(bytes []byte) (err error) {
 	}
 	s.r.Trace.Phase("clone")
 	o := nsenter.Options{Plan: bytes, Inputs: s.stamps.behind(s.inputs), Stdio: [3]int{0, 1, 2},
-		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group}
+		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group, Apart: s.short()}
 	s.executor, err = nsenter.Start(o)
 	if err == nil {
 		return nil
@@ -41,6 +42,16 @@ func (s *spawn) clone(bytes []byte) (err error) {
 			Hint: "to leave the runtime's own cgroup takes the right to write cgroup.procs of the innermost cgroup that both are in"}
 	}
 	return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: err, Hint: cloneHint(err)}
+}
+
+// short says whether the container's memory may not do for executing a program: that
+// takes ten pages. (The executor takes more than thirty.)
+func (s *spawn) short() bool {
+	if s.spec.Linux == nil || s.spec.Linux.Resources == nil || s.spec.Linux.Resources.Memory == nil {
+		return false
+	}
+	limit := s.spec.Linux.Resources.Memory.Limit
+	return limit != nil && 0 <= *limit && *limit < int64(32*os.Getpagesize())
 }
 
 func cloneHint(err error) string {

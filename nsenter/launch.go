@@ -38,6 +38,7 @@ type task struct {
 	calls []call
 	alive atomic.Uint32 // cleared by the kernel when it has executed another program, or ended
 	pidfd int32
+	apart bool // with memory of its own: how its calls end is not known here
 	args  cloneArgs
 
 	// Calls made before the clone, so many, by the thread that makes it, unless
@@ -61,11 +62,14 @@ type cloneArgs struct {
 // code: nothing may interrupt it. The caller's signals are as before again.
 func rawClone(t *task) uintptr
 
-// launch clones it with the flags, and CLONE_VM and CLONE_CHILD_CLEARTID; into the
-// cgroup of the descriptor unless it is negative. Its signals are blocked, and
-// stay so in the program that it executes.
+// launch clones it with the flags, and CLONE_VM and CLONE_CHILD_CLEARTID unless it is
+// apart; into the cgroup of the descriptor unless it is negative. Its signals are
+// blocked, and stay so in the program that it executes.
 func (t *task) launch(flags uint64, cgroup int) (pid int, err error) {
-	flags |= unix.CLONE_VM | unix.CLONE_CHILD_CLEARTID
+	if !t.apart {
+		flags |= unix.CLONE_VM | unix.CLONE_CHILD_CLEARTID
+		t.alive.Store(1)
+	}
 	t.args = cloneArgs{pidfd: uint64(uintptr(unsafe.Pointer(&t.pidfd))), childTID: uint64(uintptr(unsafe.Pointer(&t.alive)))}
 	if flags&unix.CLONE_THREAD == 0 {
 		t.args.exit = uint64(unix.SIGCHLD)
@@ -82,7 +86,6 @@ func (t *task) launch(flags uint64, cgroup int) (pid int, err error) {
 		old[4] = uintptr(t.args.childTID)
 		t.clone = call{nr: unix.SYS_CLONE, arg: old}
 	}
-	t.alive.Store(1)
 	t.all = ^uint64(0)
 	t.clone.result = rawClone(t)
 	if e := t.clone.errno(); e != 0 {

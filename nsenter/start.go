@@ -25,6 +25,7 @@ type Options struct {
 	Stdio      [3]int  // the executor's, and at first the payload's, 0 to 2
 	Cloneflags uintptr // CLONE_NEW*
 	CgroupFD   int     // O_PATH descriptor of a cgroup v2 directory to start in; -1: the caller's own
+	Apart      bool    // shares no memory with the caller: whom a cgroup's limit kills takes along who shares its memory
 }
 
 // inputsFD is the first input's, as in executor/plan.h.
@@ -79,7 +80,7 @@ func fork(o Options, status, steps, executor int) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &task{calls: make([]call, 0, len(files)+2)}
+	t := &task{calls: make([]call, 0, len(files)+2), apart: o.Apart}
 	t.adopt()
 	do := func(nr uintptr, arg ...uintptr) {
 		c := call{nr: nr}
