@@ -94,10 +94,22 @@ func run(part string, rounds int, corten, svg, only string, extra []string) erro
 		b.compareSizes(all, wanted)
 		return nil
 	}
-	var results []result
+	var rows []*row
 	for _, t := range tasks() {
-		if wanted.MatchString(t.name) {
-			results = append(results, b.compare(t, all, rounds)...)
+		if !wanted.MatchString(t.name) {
+			continue
+		}
+		i := slices.IndexFunc(rows, func(r *row) bool { return r.name == t.name })
+		if i < 0 {
+			i, rows = len(rows), append(rows, &row{name: t.name, times: map[string][]time.Duration{}})
+		}
+		b.compare(t, all, rounds, rows[i])
+	}
+	var results []result
+	for _, r := range rows {
+		r.print()
+		for _, c := range r.in {
+			results = append(results, result{r.name, c.name, median(r.times[c.name])})
 		}
 	}
 	if svg != "" {
@@ -111,9 +123,15 @@ func run(part string, rounds int, corten, svg, only string, extra []string) erro
 	return nil
 }
 
-// compare measures one task of all that can do it, and prints its table.
-func (b *bench) compare(t task, all []*contender, rounds int) (results []result) {
-	times := map[string][]time.Duration{}
+// row is what was measured of a task, or of several of one name.
+type row struct {
+	name  string
+	in    []*contender // who could do it
+	times map[string][]time.Duration
+}
+
+// compare measures one task of all that can do it.
+func (b *bench) compare(t task, all []*contender, rounds int, r *row) {
 	var in []*contender
 	for _, c := range all {
 		if c.name == "floor" && !t.floor {
@@ -151,18 +169,14 @@ func (b *bench) compare(t task, all []*contender, rounds int) (results []result)
 		in = nil
 	}
 	for i, d := range took {
-		times[whose[i].name] = append(times[whose[i].name], d)
+		r.times[whose[i].name] = append(r.times[whose[i].name], d)
 	}
 	for _, c := range all {
 		if t.after != nil {
 			t.after(b, c)
 		}
 	}
-	print(t.name, in, times)
-	for _, c := range in {
-		results = append(results, result{t.name, c.name, median(times[c.name])})
-	}
-	return results
+	r.in = in
 }
 
 // order is who runs when in a round, of n. The kernel takes apart what one leaves
@@ -228,18 +242,18 @@ func (b *bench) command(words []string) error {
 	return nil
 }
 
-// print writes one task's table: milliseconds, and how many times the floor's
-// and the first runtime's median.
-func print(name string, in []*contender, times map[string][]time.Duration) {
-	fmt.Printf("%s\n  %-12s %9s %9s %9s %9s\n", name, "ms", "median", "min", "x floor", "x "+first(in))
+// print writes the row's table: milliseconds, and how many times the floor's and
+// the first runtime's median.
+func (r *row) print() {
+	fmt.Printf("%s\n  %-12s %9s %9s %9s %9s\n", r.name, "ms", "median", "min", "x floor", "x "+first(r.in))
 	reference := map[string]float64{}
-	for _, c := range in {
-		reference[c.name] = median(times[c.name])
+	for _, c := range r.in {
+		reference[c.name] = median(r.times[c.name])
 	}
-	for _, c := range in {
-		m := median(times[c.name])
-		fmt.Printf("  %-12s %9.2f %9.2f %9s %9s\n", c.name, m, least(times[c.name]),
-			ratio(m, reference["floor"]), ratio(m, reference[first(in)]))
+	for _, c := range r.in {
+		m := median(r.times[c.name])
+		fmt.Printf("  %-12s %9.2f %9.2f %9s %9s\n", c.name, m, least(r.times[c.name]),
+			ratio(m, reference["floor"]), ratio(m, reference[first(r.in)]))
 	}
 }
 
