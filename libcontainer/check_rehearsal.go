@@ -141,7 +141,7 @@ func (r *rehearsal) barrier(i int, s plan.Step) {
 	k := r.kinds[0]
 	r.kinds = r.kinds[1:]
 	switch k {
-	case barrierPlaced, barrierNetwork, barrierUsers, barrierPriorities:
+	case barrierPlaced, barrierNetwork, barrierSysfs, barrierUsers, barrierPriorities:
 		r.keep(i, s)
 		r.made.barriers = append(r.made.barriers, k)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"corten/cgroups"
+	"corten/nsenter"
 	"corten/nsenter/plan"
 	"corten/rootfs"
 )
@@ -32,8 +33,10 @@ type Compiled struct {
 	barriers   []barrier
 	forks      bool
 	network    plan.Pointer // of the network namespace that the runtime makes
-	raises     bool         // hard limits, where the executor may not
-	maps       idMaps       // of the container's user namespace
+	sysfs      plan.Pointer // of the mount of the sysfs that it makes with it
+	newSysfs   *nsenter.Sysfs
+	raises     bool   // hard limits, where the executor may not
+	maps       idMaps // of the container's user namespace
 }
 
 // barrier is a step at which the executor waits for the runtime, and what the
@@ -43,6 +46,7 @@ type barrier uint8
 const (
 	barrierPlaced     barrier = iota + 1 // cgroups and oom_score_adj are set by pid
 	barrierNetwork                       // the network namespace is handed over
+	barrierSysfs                         // the sysfs made with it is
 	barrierUsers                         // the id maps of the joined user namespace are read
 	barrierDelegate                      // it is moved to a cgroup that is its own
 	barrierDevices                       // network devices are moved
@@ -174,6 +178,9 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	// proc and sysfs only while the host's are in sight.
 	root.Attach()
 	root.Network = func() { c.enterNetwork(b, spec, &n) }
+	if c.newSysfs = madeSysfs(spec); c.newSysfs != nil {
+		root.Sysfs = func(at plan.Pointer) plan.Slot { return c.receiveSysfs(b, at) }
+	}
 	if err := root.Mounts(); err != nil {
 		return nil, err
 	}

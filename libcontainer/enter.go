@@ -84,7 +84,15 @@ func (c *Compiled) enterNetwork(b *plan.Builder, spec *specs.Spec, n *namespaces
 	c.barriers = append(c.barriers, barrierNetwork)
 	b.Setns(c.network, fd, unix.CLONE_NEWNET)
 	b.Close(c.network, fd)
-	compileLoopback(b, c.network)
+}
+
+// receiveSysfs receives the sysfs made with the network namespace, for the mount at.
+func (c *Compiled) receiveSysfs(b *plan.Builder, at plan.Pointer) plan.Slot {
+	c.sysfs = at
+	mnt := b.Slot()
+	b.Receive(at.Field("type"), mnt)
+	c.barriers = append(c.barriers, barrierSysfs)
+	return mnt
 }
 
 // makesNetwork reports whether the executor is handed a network namespace.

@@ -3,6 +3,10 @@
 package libcontainer
 
 import (
+	"errors"
+	"os"
+	"strings"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -16,7 +20,7 @@ import (
 // network namespace, which may take until long after the executor's start.
 type making struct {
 	users   *nsenter.Users   // with the network namespace, if there is a new one; nil: there is none
-	network *nsenter.Network // without users; nil: there is none
+	network *nsenter.Network // without users, perhaps with a sysfs; nil: there is none
 }
 
 // madeFlags are the CLONE_NEW* flags of those that l wants: none, if it wants to join
@@ -42,7 +46,7 @@ func (m *making) begin(spec *specs.Spec) (err error) {
 		m.users, err = beginUsers(namespaceAt(spec, unix.CLONE_NEWUSER), [2]plan.Pointer{plan.At("/linux/uidMappings"), plan.At("/linux/gidMappings")},
 			usersMap(spec.Linux), flags&unix.CLONE_NEWNET != 0)
 	case flags != 0:
-		if m.network, err = nsenter.NewNetwork(); err != nil {
+		if m.network, err = nsenter.NewNetwork(madeSysfs(spec)); err != nil {
 			err = &plan.Error{At: namespaceAt(spec, unix.CLONE_NEWNET), Op: "unshare CLONE_NEWNET", Err: err}
 		}
 	}
@@ -54,20 +58,58 @@ func (m *making) abort() {
 	m.network.Abort()
 }
 
-// handNetwork gives the executor its network namespace.
-func (s *spawn) handNetwork() (err error) {
+// madeSysfs is the sysfs that is made with the network namespace; nil: none is. In a
+// user namespace, it would want a mount namespace of that.
+func madeSysfs(spec *specs.Spec) *nsenter.Sysfs {
+	if madeFlags(spec.Linux) != unix.CLONE_NEWNET {
+		return nil
+	}
+	i, attributes := rootfs.NewSysfs(spec)
+	if i < 0 {
+		return nil
+	}
+	return &nsenter.Sysfs{Source: spec.Mounts[i].Source, Attributes: attributes}
+}
+
+// handOver gives the executor its network namespace, or the sysfs of that.
+func (s *spawn) handOver(k barrier) (err error) {
 	s.served++
 	var fd int
-	if s.making.users != nil {
+	at := s.compiled.network
+	switch {
+	case k == barrierSysfs:
+		at = s.compiled.sysfs
+		fd, err = s.making.network.TakeSysfs()
+	case s.making.users != nil:
 		fd, err = s.making.users.TakeNetwork()
-	} else {
+	default:
 		fd, err = s.making.network.Take()
 	}
 	if err != nil {
-		return &plan.Error{At: s.compiled.network, Op: "unshare CLONE_NEWNET", Err: err, Hint: cloneHint(err)}
+		return s.unmade(at, err)
 	}
 	defer unix.Close(fd)
 	return s.executor.Hand(fd)
+}
+
+// unmade names the call that has failed: of the network namespace, perhaps, without
+// which there is no sysfs.
+func (s *spawn) unmade(at plan.Pointer, err error) error {
+	failed := (*os.SyscallError)(nil)
+	if !errors.As(err, &failed) {
+		return &plan.Error{At: at, Err: err}
+	}
+	if call := failed.Syscall; strings.HasPrefix(call, "fs") {
+		field := "type"
+		switch {
+		case call == "fsmount":
+			field = "options"
+		case strings.Contains(call, "source"):
+			field = "source"
+		}
+		return &plan.Error{At: s.compiled.sysfs.Field(field), Op: call, Err: failed.Err}
+	}
+	return &plan.Error{At: s.compiled.network, Op: failed.Syscall, Err: failed.Err, Hint: cloneHint(failed.Err)}
 }
 
 func usersMap(l *specs.Linux) *plan.IDMap {

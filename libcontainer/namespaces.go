@@ -107,6 +107,10 @@ func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host) namespaces {
 	}
 	n.made = madeFlags(spec.Linux)
 	n.atClone &^= n.made
+	if madeSysfs(spec) != nil {
+		// With it a super block is made, of mqueue, which would wait for that of sysfs.
+		n.atClone &^= unix.CLONE_NEWIPC
+	}
 	joined := n.all &^ n.fresh
 	n.fork = joined&unix.CLONE_NEWPID != 0 || n.fresh&unix.CLONE_NEWTIME != 0 ||
 		n.fresh&unix.CLONE_NEWPID != 0 && n.atClone&unix.CLONE_NEWPID == 0

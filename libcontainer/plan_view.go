@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"corten/cgroups"
@@ -43,8 +44,8 @@ func (v *PlanView) Text() string {
 	for _, call := range v.compiled.resctrl.before() {
 		b.WriteString("      " + call.text + "  " + call.at.String() + "\n")
 	}
-	if v.compiled.makesNetwork() {
-		b.WriteString("      unshare CLONE_NEWNET  " + v.compiled.network.String() + "\n")
+	for _, call := range v.compiled.networkCalls() {
+		b.WriteString("      " + call.text + "  " + call.at.String() + "\n")
 	}
 	b.WriteString("      clone " + plan.CloneFlags(v.compiled.cloneFlags) + "  /linux/namespaces\n")
 	if v.compiled.resctrl != nil || v.compiled.netDevices != nil {
@@ -60,6 +61,28 @@ func (v *PlanView) Text() string {
 	b.WriteString("# by the executor\n")
 	b.WriteString(v.compiled.Format())
 	return b.String()
+}
+
+// viewCall is a call of the runtime, and the field that it comes from.
+type viewCall struct {
+	text string
+	at   plan.Pointer
+}
+
+// networkCalls are those that make the network namespace, and the sysfs with it.
+func (c *Compiled) networkCalls() (list []viewCall) {
+	if !c.makesNetwork() {
+		return nil
+	}
+	list = append(list, viewCall{"unshare CLONE_NEWNET", c.network}, viewCall{`ioctl SIOCSIFFLAGS "lo" UP`, c.network})
+	if s := c.newSysfs; s != nil {
+		list = append(list, viewCall{`fsopen "sysfs"`, c.sysfs.Field("type")})
+		if s.Source != "" {
+			list = append(list, viewCall{"fsconfig SET_STRING \"source\" " + strconv.Quote(s.Source), c.sysfs.Field("source")})
+		}
+		list = append(list, viewCall{"fsconfig CREATE", c.sysfs.Field("type")}, viewCall{"fsmount " + plan.MountAttributes(s.Attributes), c.sysfs.Field("options")})
+	}
+	return list
 }
 
 // rowCall is what is done for a limit: a file written or compared, or a
@@ -105,8 +128,8 @@ func (v *PlanView) JSON() ([]byte, error) {
 	for _, call := range v.compiled.resctrl.after() {
 		out.Resctrl = append(out.Resctrl, step{Call: call.text, From: call.at.String()})
 	}
-	if v.compiled.makesNetwork() {
-		out.Network = []step{{Call: "unshare CLONE_NEWNET", From: v.compiled.network.String()}}
+	for _, call := range v.compiled.networkCalls() {
+		out.Network = append(out.Network, step{Call: call.text, From: call.at.String()})
 	}
 	for i := range v.compiled.netDevices {
 		m := &v.compiled.netDevices[i]

@@ -250,8 +250,8 @@ func (s *spawn) finish(hooks func() error) error {
 			}
 		}
 		switch k {
-		case barrierNetwork:
-			if err := s.handNetwork(); err != nil {
+		case barrierNetwork, barrierSysfs:
+			if err := s.handOver(k); err != nil {
 				return s.failed(err)
 			}
 			continue

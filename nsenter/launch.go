@@ -3,6 +3,8 @@
 package nsenter
 
 import (
+	"errors"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -14,12 +16,18 @@ import (
 	"corten/nsenter/entry"
 )
 
-// call is a system call that a task makes: number, arguments, and what the kernel
+// call is a system call that a task makes: arguments, number, and what the kernel
 // returned, -errno for a failure.
 type call struct {
-	nr     uintptr
 	arg    [6]uintptr
+	nr     uintptr
+	first  uintptr // where its first argument is, in bytes from here: 0, in arg (see resultOf)
 	result uintptr
+}
+
+// resultOf is call.first for what the n-th call before it has returned.
+func resultOf(n int) uintptr {
+	return unsafe.Offsetof(call{}.result) - uintptr(n)*unsafe.Sizeof(call{})
 }
 
 // errno is why the call has failed; 0: it has not, or was not made.
@@ -128,4 +136,34 @@ func (t *task) failed() error {
 		}
 	}
 	return nil
+}
+
+// take is the descriptor that the call nr has opened, once. An error of a call up to
+// it is an *os.SyscallError.
+func (t *task) take(nr uintptr) (int, error) {
+	for i := range t.calls {
+		c := &t.calls[i]
+		if e := c.errno(); e != 0 {
+			return -1, &os.SyscallError{Syscall: c.name(), Err: e}
+		}
+		if c.nr == nr && c.result != 0 {
+			fd := int(c.result)
+			c.result = 0
+			return fd, nil
+		}
+	}
+	return -1, errors.New("it was not made")
+}
+
+// closeRest closes the descriptors that the calls have opened and nobody has taken.
+func (t *task) closeRest() {
+	for i := range t.calls {
+		switch c := &t.calls[i]; c.nr {
+		case unix.SYS_OPENAT, unix.SYS_SOCKET, unix.SYS_FSOPEN, unix.SYS_FSMOUNT:
+			if c.result != 0 && c.errno() == 0 {
+				unix.Close(int(c.result))
+				c.result = 0
+			}
+		}
+	}
 }

@@ -11,7 +11,8 @@
 // The call at R12, which is the next one then; AX is what it returns.
 #define MAKE_CALL \
 	MOVQ	call_nr(R12), AX; \
-	MOVQ	call_arg(R12), DI; \
+	MOVQ	call_first(R12), DI; \
+	MOVQ	(R12)(DI*1), DI; \
 	MOVQ	call_arg+8(R12), SI; \
 	MOVQ	call_arg+16(R12), DX; \
 	MOVQ	call_arg+24(R12), R10; \

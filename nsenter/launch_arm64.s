@@ -11,7 +11,8 @@
 // The call at R9, which is the next one then; R0 is what it returns.
 #define MAKE_CALL \
 	MOVD	call_nr(R9), R8; \
-	MOVD	call_arg(R9), R0; \
+	MOVD	call_first(R9), R0; \
+	MOVD	(R9)(R0), R0; \
 	MOVD	call_arg+8(R9), R1; \
 	MOVD	call_arg+16(R9), R2; \
 	MOVD	call_arg+24(R9), R3; \

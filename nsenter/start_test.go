@@ -326,36 +326,3 @@ func TestWhatIsStartedHasTheCallersProcessorsAndTimerSlackFromAnyThread(t *testi
 		}
 	})
 }
-
-func TestANetworkNamespaceIsMadeMeanwhile(t *testing.T) {
-	needRoot(t)
-	n, err := NewNetwork()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fd, err := n.Take()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	var own, made unix.Stat_t
-	if err := errors.Join(unix.Stat("/proc/self/ns/net", &own), unix.Fstat(fd, &made)); err != nil {
-		t.Fatal(err)
-	}
-	if own.Ino == made.Ino || own.Dev != made.Dev {
-		t.Errorf("own namespace %d:%d, new one %d:%d", own.Dev, own.Ino, made.Dev, made.Ino)
-	}
-	n.Abort()
-	if err := unix.Fstat(fd, &made); err != nil {
-		t.Errorf("what was taken is closed by Abort: %v", err)
-	}
-	before := openFiles(t)
-	if n, err = NewNetwork(); err != nil {
-		t.Fatal(err)
-	}
-	n.Abort()
-	(*Network)(nil).Abort()
-	if after := openFiles(t); after != before {
-		t.Errorf("%d descriptors, before %d", after, before)
-	}
-}

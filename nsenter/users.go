@@ -3,7 +3,6 @@
 package nsenter
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -70,7 +69,7 @@ func (u *Users) Mapped() error {
 // TakeNetwork waits, after Mapped, for the network namespace, and is Network.Take.
 func (u *Users) TakeNetwork() (int, error) {
 	u.end()
-	return u.task.taken()
+	return u.task.take(unix.SYS_OPENAT)
 }
 
 // Abort ends the process, if there still is one, and closes a network namespace
@@ -82,9 +81,8 @@ func (u *Users) Abort() {
 	if u.ends {
 		_ = unix.Kill(u.PID, unix.SIGKILL)
 	}
-	if fd, err := u.TakeNetwork(); err == nil {
-		unix.Close(fd)
-	}
+	u.end()
+	u.task.closeRest()
 }
 
 // end waits for the process's end and reaps it.
@@ -103,24 +101,4 @@ func (u *Users) close() {
 	for _, p := range u.wait {
 		unix.Close(int(p.Fd))
 	}
-}
-
-// opening is open(2) of a file of /proc, whose name ends with a 0.
-func opening(file *byte) call {
-	const cwd = ^uintptr(99) // AT_FDCWD
-	return call{nr: unix.SYS_OPENAT, arg: [6]uintptr{cwd, uintptr(unsafe.Pointer(file)), unix.O_RDONLY | unix.O_CLOEXEC}}
-}
-
-// taken is the descriptor that a task's last call has opened, once.
-func (t *task) taken() (int, error) {
-	last := &t.calls[len(t.calls)-1]
-	if err := t.failed(); err != nil {
-		return -1, err
-	}
-	if last.nr != unix.SYS_OPENAT || last.result == 0 {
-		return -1, errors.New("it was not made")
-	}
-	fd := int(last.result)
-	last.result = 0
-	return fd, nil
 }

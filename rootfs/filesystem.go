@@ -4,6 +4,7 @@ package rootfs
 
 import (
 	"errors"
+	"path"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -15,52 +16,31 @@ import (
 // maxValue is the length of a string fsconfig(2) takes, in bytes.
 const maxValue = 255
 
-// filesystem mounts a new file system. Its attributes are set while it is
-// detached: it is never visible without them.
-func (r *Root) filesystem(at plan.Pointer, i int, target string) error {
+// filesystem mounts a new file system; one that is made has to be handed over only.
+// Its attributes are set while it is detached: it is never visible without them.
+func (r *Root) filesystem(at plan.Pointer, i int, target string, made bool) error {
 	m, o := &r.spec.Mounts[i], &r.options[i]
-	b, fs, mnt := r.b, r.b.Slot(), r.b.Slot()
-	host := r.inputs[i]
+	b, host := r.b, r.inputs[i]
 	if host != noSlot {
 		o.fold() // rrw may not undo what hostSysfs does
 	}
-	b.Fsopen(at.Field("type"), m.Type, fs)
-	if host != noSlot {
-		b.Tolerate("EPERM")
-	}
-	if m.Source != "" {
-		if len(m.Source) > maxValue {
-			return &plan.Error{At: at.Field("source"), Err: errTooLong}
-		}
-		b.Fsconfig(at.Field("source"), fs, unix.FSCONFIG_SET_STRING, "source", m.Source)
-	}
-	for _, d := range o.data {
-		if err := fsconfig(b, at.Field("options").Index(d.index), m.Type, fs, d); err != nil {
-			return err
-		}
-	}
-	if m.Type != "mqueue" && hasLabel(m.Type) {
-		r.label(fs, o)
-	}
 	attr, rec := o.attrSet, *o
-	readonly := (attr&^o.recClear | o.recSet) & unix.MOUNT_ATTR_RDONLY
-	late := readonly != 0 && (m.Type == "tmpfs" || target == "/dev")
+	readonly := (attr&^o.recClear|o.recSet)&unix.MOUNT_ATTR_RDONLY != 0
+	late := readonly && (m.Type == "tmpfs" || target == "/dev")
 	if late {
 		// Read-only once the mountpoints and devices below it are made.
 		attr &^= unix.MOUNT_ATTR_RDONLY
 		rec.recSet &^= unix.MOUNT_ATTR_RDONLY
-	} else if readonly != 0 && ownSuperblock(m.Type) {
-		b.Fsconfig(at.Field("options"), fs, unix.FSCONFIG_SET_FLAG, "ro", "")
 	}
-	b.Fsconfig(at.Field("type"), fs, unix.FSCONFIG_CMD_CREATE, "", "")
-	if host != noSlot {
-		b.Tolerate("EPERM")
+	var mnt plan.Slot
+	if made {
+		mnt = r.Sysfs(at)
+	} else {
+		var err error
+		if mnt, err = r.create(at, i, attr, readonly && !late && ownSuperblock(m.Type)); err != nil {
+			return err
+		}
 	}
-	b.Fsmount(at.Field("options"), fs, attr, mnt)
-	if host != noSlot {
-		b.Tolerate("EPERM", "EINVAL") // EINVAL: of a context that has not come about
-	}
-	b.Done(at, fs)
 	if host != noSlot {
 		r.hostSysfs(at, o, host, mnt)
 	}
@@ -81,6 +61,44 @@ func (r *Root) filesystem(at plan.Pointer, i int, target string) error {
 	}
 	r.keep(target, mnt, late)
 	return nil
+}
+
+// create makes the file system of a mount, with a super block that is read-only or
+// not.
+func (r *Root) create(at plan.Pointer, i int, attr uint64, readonly bool) (plan.Slot, error) {
+	m, o, host := &r.spec.Mounts[i], &r.options[i], r.inputs[i]
+	b, fs, mnt := r.b, r.b.Slot(), r.b.Slot()
+	b.Fsopen(at.Field("type"), m.Type, fs)
+	if host != noSlot {
+		b.Tolerate("EPERM")
+	}
+	if m.Source != "" {
+		if len(m.Source) > maxValue {
+			return mnt, &plan.Error{At: at.Field("source"), Err: errTooLong}
+		}
+		b.Fsconfig(at.Field("source"), fs, unix.FSCONFIG_SET_STRING, "source", m.Source)
+	}
+	for _, d := range o.data {
+		if err := fsconfig(b, at.Field("options").Index(d.index), m.Type, fs, d); err != nil {
+			return mnt, err
+		}
+	}
+	if m.Type != "mqueue" && hasLabel(m.Type) {
+		r.label(fs, o)
+	}
+	if readonly {
+		b.Fsconfig(at.Field("options"), fs, unix.FSCONFIG_SET_FLAG, "ro", "")
+	}
+	b.Fsconfig(at.Field("type"), fs, unix.FSCONFIG_CMD_CREATE, "", "")
+	if host != noSlot {
+		b.Tolerate("EPERM")
+	}
+	b.Fsmount(at.Field("options"), fs, attr, mnt)
+	if host != noSlot {
+		b.Tolerate("EPERM", "EINVAL") // EINVAL: of a context that has not come about
+	}
+	b.Done(at, fs)
+	return mnt, nil
 }
 
 var errTooLong = errors.New("fsconfig(2) takes up to 255 bytes")
@@ -183,6 +201,23 @@ func (r *Root) copyUp(at plan.Pointer, from, mnt plan.Slot) {
 	b.MountSetattr(at, tree, unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr, 0, unix.MS_PRIVATE)
 	b.CopyTree(at, tree, mnt)
 	b.Done(at, tree)
+}
+
+// NewSysfs is the index in config.mounts of the first sysfs that can be made by who
+// makes the network namespace, which is what it shows, and its attributes: all else
+// of it is the kernel's default. -1: there is none.
+func NewSysfs(spec *specs.Spec) (i int, attributes uint64) {
+	for i := range spec.Mounts {
+		m := &spec.Mounts[i]
+		if m.Type != "sysfs" {
+			continue
+		}
+		o := parseOptions(m.Options)
+		if !o.remount && !isBind(m, &o) && len(o.data) == 0 && len(m.Source) <= maxValue && path.Clean("/"+m.Destination) != "/dev" {
+			return i, o.attrSet
+		}
+	}
+	return -1, 0
 }
 
 // sysfsMayFail reports whether the kernel may refuse a new sysfs: it shows the

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"corten/nsenter/plan"
 )
@@ -355,6 +356,28 @@ func TestHierarchiesOfV1AreNewMountsOrTheContainersOwnDirectories(t *testing.T) 
 		own := []string{"/sys/fs/cgroup/cpu,cpuacct/box", "/sys/fs/cgroup/systemd/box"}
 		if !slices.Equal(paths, append(own, own...)) {
 			t.Errorf("inputs %q", paths)
+		}
+	}
+}
+
+func TestASysfsThatCanBeMadeWithItsNetworkNamespace(t *testing.T) {
+	for _, c := range []struct {
+		mounts []specs.Mount
+		want   int
+		attr   uint64
+	}{
+		{nil, -1, 0},
+		{[]specs.Mount{proc, sys}, 1, 0},
+		{[]specs.Mount{{Destination: "/sys", Type: "sysfs", Options: []string{"ro", "nosuid", "rw", "rnoexec"}}}, 0, unix.MOUNT_ATTR_NOSUID},
+		{[]specs.Mount{{Destination: "/sys", Type: "sysfs", Options: []string{"mode=1"}}}, -1, 0},
+		{[]specs.Mount{{Destination: "/sys", Type: "sysfs", Options: []string{"sync"}}, sys}, 1, 0},
+		{[]specs.Mount{{Destination: "/sys", Type: "sysfs", Source: strings.Repeat("s", 256)}}, -1, 0},
+		{[]specs.Mount{{Destination: "/sys", Type: "sysfs", Options: []string{"rbind"}}}, -1, 0},
+		{[]specs.Mount{{Destination: "/sys", Type: "sysfs", Options: []string{"remount"}}}, -1, 0},
+		{[]specs.Mount{{Destination: "/dev/", Type: "sysfs"}}, -1, 0},
+	} {
+		if i, attr := NewSysfs(box(c.mounts...)); i != c.want || attr != c.attr {
+			t.Errorf("%+v: %d, %#x, want %d, %#x", c.mounts, i, attr, c.want, c.attr)
 		}
 	}
 }

@@ -56,7 +56,8 @@ type Root struct {
 	options []options // of each mount, read once
 	devices []device
 
-	Network func() // enters the network namespace, before what shows it or uses it; nil: it is entered
+	Network func()                          // enters the network namespace, before what shows it or uses it; nil: it is entered
+	Sysfs   func(at plan.Pointer) plan.Slot // receives the mount of NewSysfs; nil: it is not made yet
 
 	anchors []anchor    // mounts whose descriptor is kept
 	tmpfs   plan.Slot   // an empty read-only directory, for the masked ones

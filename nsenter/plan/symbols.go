@@ -133,3 +133,6 @@ func flagNames(names []symbol, n uint64) string {
 
 // CloneFlags is a set of CLONE_NEW* flags by their names.
 func CloneFlags(flags uint64) string { return flagNames(cloneFlags, flags) }
+
+// MountAttributes are the names of MOUNT_ATTR_* flags.
+func MountAttributes(flags uint64) string { return flagNames(mountAttributes, flags) }

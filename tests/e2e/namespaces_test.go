@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"corten/tests/bundle"
 )
@@ -47,6 +48,32 @@ func TestNamespacesAskedForAreNewAndNoOthers(t *testing.T) {
 	for _, name := range []string{"user", "time"} {
 		if r.NS[name] == own(t, name) {
 			t.Errorf("%s: not new", name)
+		}
+	}
+}
+
+// The runtime makes a network namespace, and the sysfs that shows it, while it does
+// other things.
+func TestACallThatFailsOfANewNetworkNamespaceIsNamed(t *testing.T) {
+	inject := bundle.Injector(t)
+	for _, c := range []struct {
+		call, at int
+		errno    unix.Errno
+		want     string
+	}{
+		{unix.SYS_UNSHARE, 1, unix.ENOSPC, "/linux/namespaces/1: unshare CLONE_NEWNET: no space left"},
+		{unix.SYS_SOCKET, 1, unix.EMFILE, "/linux/namespaces/1: socket AF_INET: too many open files"},
+		{unix.SYS_IOCTL, 1, unix.EPERM, "/linux/namespaces/1: ioctl SIOCSIFFLAGS: operation not permitted"},
+		{unix.SYS_FSOPEN, 1, unix.EPERM, `/mounts/5/type: fsopen "sysfs": operation not permitted`},
+		{unix.SYS_FSCONFIG, 1, unix.EINVAL, `/mounts/5/source: fsconfig SET_STRING "source": invalid argument`},
+		{unix.SYS_FSCONFIG, 2, unix.EPERM, "/mounts/5/type: fsconfig CREATE: operation not permitted"},
+		{unix.SYS_FSMOUNT, 1, unix.ENOMEM, "/mounts/5/options: fsmount: cannot allocate memory"},
+	} {
+		b := bundle.New(t, bundle.Probe())
+		wrap := []string{inject, "runtime", fmt.Sprint(c.call), fmt.Sprint(c.at), fmt.Sprint(int(c.errno)), b.Home + "/reached"}
+		r := b.CortenWith(bundle.Options{Wrap: wrap}, "run", "--bundle", b.Dir, b.ID)
+		if r.Status == 0 || !strings.Contains(r.Stderr, "config.json#"+c.want) {
+			t.Errorf("status %d, %q, want %q", r.Status, r.Stderr, c.want)
 		}
 	}
 }

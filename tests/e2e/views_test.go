@@ -65,6 +65,29 @@ func TestCgroupMountsInEveryKindOfNamespace(t *testing.T) {
 	}
 }
 
+// The first is made with the network namespace, the others in the container.
+func TestEverySysfsShowsTheNewNetworkNamespace(t *testing.T) {
+	for name, sysfs := range map[string][]string{"made early": {"ro", "noexec"}, "made late": {"ro", "noexec", "sync"}} {
+		b := bundle.New(t, bundle.WithoutMount("/sys"), bundle.WithoutMount("/sys/fs/cgroup"),
+			bundle.Mount("/mnt/a", "sysfs", "none", sysfs...), bundle.Mount("/mnt/b", "sysfs", "", "nosuid"), bundle.Mount("/sys", "sysfs", "sysfs"),
+			bundle.Shell("for d in /mnt/a /mnt/b /sys; do echo $(ls $d/class/net) $(cat $d/class/net/lo/flags); done; probe"))
+		parts := strings.SplitN(b.RunOK(), "\n", 4)
+		if got := strings.Join(parts[:3], ", "); got != "lo 0x9, lo 0x9, lo 0x9" {
+			t.Errorf("%s: %s", name, got)
+		}
+		flags := map[string]string{}
+		r := bundle.ParseReport(t, parts[3])
+		for _, m := range r.Mounts() {
+			flags[m.Path] = " " + flagsOf(&m) + " "
+		}
+		for path, want := range map[string]string{"/mnt/a": " ro ", "/mnt/b": " nosuid ", "/sys": " "} {
+			if got := flags[path]; !strings.Contains(got, want) || strings.Contains(got, " ro ") != (path == "/mnt/a") {
+				t.Errorf("%s: %s has the flags %q", name, path, got)
+			}
+		}
+	}
+}
+
 // The kernel lets a user namespace mount sysfs only for a network namespace of
 // its own: else the container has the host's, read-only.
 //
