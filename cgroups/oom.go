@@ -3,7 +3,9 @@
 package cgroups
 
 import (
+	"math"
 	"os"
+	"path"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -156,6 +158,29 @@ func HaveKilled(paths []string) bool {
 		}
 	}
 	return false
+}
+
+// MemoryLeft is how many bytes the v2 cgroup, and those above it, leave to a new
+// process; what the kernel could reclaim counts as used. The largest number: there
+// is no limit.
+func (c *Cgroup) MemoryLeft() uint64 {
+	left := uint64(math.MaxUint64)
+	for i, dir := range c.Paths {
+		if d, err := c.dir(i); err != nil || !d.v2 {
+			continue
+		}
+		for ; ; dir = path.Dir(dir) {
+			limit, err := readPath(dir + "/memory.max")
+			if err != nil { // of the root, or without the controller
+				break
+			}
+			if n := parseCount(limit); n < math.MaxUint64 {
+				current, _ := readPath(dir + "/memory.current")
+				left = min(left, n-min(n, parseCount(current)))
+			}
+		}
+	}
+	return left
 }
 
 // OutOfMemory reports whether processes of the cgroup have failed for want of

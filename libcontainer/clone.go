@@ -4,13 +4,17 @@ package libcontainer
 
 import (
 	"errors"
-	"os"
 
 	"golang.org/x/sys/unix"
 
 	"corten/nsenter"
 	"corten/nsenter/plan"
 )
+
+// needed is what a cgroup has to leave for executing a program, in bytes: ten pages
+// of 4 KiB, and what others take meanwhile. (The executor takes more than thirty.) Who
+// is killed for want of them takes along whom it shares memory with.
+const needed = 128 << 10
 
 // clone starts the executor, with the plan in bytes.
 func (s *spawn) clone(bytes []byte) (err error) {
@@ -20,7 +24,7 @@ func (s *spawn) clone(bytes []byte) (err error) {
 	}
 	s.r.Trace.Phase("clone")
 	o := nsenter.Options{Plan: bytes, Inputs: s.stamps.behind(s.inputs), Stdio: [3]int{0, 1, 2},
-		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group, Apart: s.short()}
+		Cloneflags: uintptr(s.compiled.cloneFlags), CgroupFD: group, Apart: group >= 0 && s.group.MemoryLeft() < needed}
 	s.executor, err = nsenter.Start(o)
 	if err == nil {
 		return nil
@@ -42,16 +46,6 @@ func (s *spawn) clone(bytes []byte) (err error) {
 			Hint: "to leave the runtime's own cgroup takes the right to write cgroup.procs of the innermost cgroup that both are in"}
 	}
 	return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: err, Hint: cloneHint(err)}
-}
-
-// short says whether the container's memory may not do for executing a program: that
-// takes ten pages. (The executor takes more than thirty.)
-func (s *spawn) short() bool {
-	if s.spec.Linux == nil || s.spec.Linux.Resources == nil || s.spec.Linux.Resources.Memory == nil {
-		return false
-	}
-	limit := s.spec.Linux.Resources.Memory.Limit
-	return limit != nil && 0 <= *limit && *limit < int64(32*os.Getpagesize())
 }
 
 func cloneHint(err error) string {

@@ -223,11 +223,15 @@ func (s *spawn) died(err error) error {
 	text := "the executor ended before the container was made"
 	if status, err := s.executor.Wait(); err == nil && status.Signaled() {
 		text = "the executor was killed by signal " + strconv.Itoa(int(status.Signal())) + " before the container was made"
-		if status.Signal() == unix.SIGKILL {
+		// execve(2) that has not enough for the new program ends with SIGSEGV.
+		if status.Signal() == unix.SIGKILL || status.Signal() == unix.SIGSEGV {
 			if why := starved(s.group, s.who()); why != nil {
 				return why
 			}
 		}
+	}
+	if why := short(s.group, s.who()); why != nil {
+		return why
 	}
 	return errors.New(text)
 }

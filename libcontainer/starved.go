@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"errors"
+	"math"
 	"strconv"
 
 	"corten/cgroups"
@@ -20,8 +21,25 @@ func starved(group *cgroups.Cgroup, who string) error {
 	if !killed {
 		return nil
 	}
-	return &plan.Error{At: plan.At("/linux/resources/memory/limit"), Err: errors.New(who + " was OOM-killed (memory limit too low?)"),
-		Hint: "the limit is " + strconv.FormatUint(limit, 10) + " bytes, of which " + strconv.FormatUint(peak, 10) + " were in use when more was needed"}
+	hint := "the limit is " + strconv.FormatUint(limit, 10) + " bytes, of which " + strconv.FormatUint(peak, 10) + " were in use when more was needed"
+	if limit == math.MaxUint64 {
+		hint = "a cgroup above the container's has reached its limit"
+	}
+	return &plan.Error{At: plan.At("/linux/resources/memory/limit"), Err: errors.New(who + " was OOM-killed (memory limit too low?)"), Hint: hint}
+}
+
+// short explains why a process that has ended may have, for a kernel that does not
+// count it; nil if there is enough memory.
+func short(group *cgroups.Cgroup, who string) error {
+	if group == nil {
+		return nil
+	}
+	left := group.MemoryLeft()
+	if left > needed {
+		return nil
+	}
+	return &plan.Error{At: plan.At("/linux/resources/memory/limit"), Err: errors.New(who + " found no memory (memory limit too low?)"),
+		Hint: "the container's cgroup, or one above it, leaves " + strconv.FormatUint(left, 10) + " bytes"}
 }
 
 // who is what the executor is about to become.

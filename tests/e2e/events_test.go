@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -331,6 +332,68 @@ func TestALimitTooSmallForTheStartIsNamedWithWhatWasInUse(t *testing.T) {
 			refused(t, b.Corten("state", b.ID), "container does not exist")
 		}
 	})
+}
+
+// Who is killed for want of memory takes along whom it shares memory with, as an
+// executor does with the runtime when it begins. What fills it is not chosen here.
+//
+// spec: linux.resources.memory.limit
+func TestAnExecWithoutMemoryLeftIsNamed(t *testing.T) {
+	bundle.NeedCorten(t)
+	needResource(t)
+	if _, unified := bundle.Host.Has("memory"); !unified {
+		t.Skip("no memory controller in cgroup v2: only there a process starts in the container's cgroup")
+	}
+	for _, above := range []bool{false, true} {
+		parent := fmt.Sprintf("/corten-full-%d", os.Getpid())
+		b := limited(t, bundle.Host, specs.LinuxResources{}, bundle.Shell("exec 3<>/tmp/go; dd if=/dev/zero of=/dev/shm/f bs=1M count=16 2>/dev/null; echo full; read go <&3"),
+			func(s *specs.Spec) {
+				s.Process.OOMScoreAdj = bundle.Pointer(-1000)
+				s.Linux.CgroupsPath = parent + "/container"
+			})
+		hungry(t, b)
+		run := b.Begin(bundle.Options{}, "run", "--bundle", b.Dir, b.ID)
+		run.WaitFor("full")
+		group := "/sys/fs/cgroup" + parent
+		if !above {
+			group += "/container"
+		}
+		process := *bundle.Base().Process
+		process.Args, process.OOMScoreAdj = []string{"true"}, bundle.Pointer(0)
+		file := processFile(t, b, &process)
+		b.Exec("--process", file, "ID").OK(b)
+		for _, spare := range []int{-1024, 0, 32, 64} {
+			current, err := os.ReadFile(group + "/memory.current")
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, _ := strconv.Atoi(strings.TrimSpace(string(current)))
+			if err := os.WriteFile(group+"/memory.max", []byte(strconv.Itoa(n+spare<<10)), 0); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				r := b.Exec("--process", file, "ID")
+				if r.Status != 0 && (r.Status != 255 || !strings.Contains(r.Stderr, "config.json#/linux/resources/memory/limit: the process ") || !strings.Contains(r.Stderr, "(memory limit too low?)")) {
+					t.Errorf("limit above the container's cgroup %v, %d KiB left: status %d, %q", above, spare, r.Status, r.Stderr)
+				}
+			}
+		}
+		b.Corten("kill", b.ID, "KILL").OK(b)
+		run.Wait()
+	}
+}
+
+// needResource skips without CAP_SYS_RESOURCE.
+func needResource(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	caps, err := strconv.ParseUint(regexp.MustCompile(`CapEff:\s*(\w+)`).FindStringSubmatch(string(text))[1], 16, 64)
+	if err != nil || caps>>unix.CAP_SYS_RESOURCE&1 == 0 {
+		t.Skip("without CAP_SYS_RESOURCE oom_score_adj cannot be lowered")
+	}
 }
 
 func TestPsPrintsWhatRuncsPrints(t *testing.T) {
