@@ -220,20 +220,23 @@ func (s *spawn) died(err error) error {
 		}
 		return &plan.Error{At: plan.At("/linux/namespaces"), Op: "clone", Err: failed}
 	}
-	text := "the executor ended before the container was made"
+	text, signal := "the executor ended", unix.Signal(0)
 	if status, err := s.executor.Wait(); err == nil && status.Signaled() {
-		text = "the executor was killed by signal " + strconv.Itoa(int(status.Signal())) + " before the container was made"
-		// execve(2) that has not enough for the new program ends with SIGSEGV.
-		if status.Signal() == unix.SIGKILL || status.Signal() == unix.SIGSEGV {
-			if why := starved(s.group, s.who()); why != nil {
-				return why
-			}
+		signal = status.Signal()
+		text = "the executor was killed by signal " + strconv.Itoa(int(signal))
+	}
+	if signal == unix.SIGKILL || signal == unix.SIGSEGV {
+		if why := starved(s.group, s.who()); why != nil {
+			return why
 		}
 	}
-	if why := short(s.group, s.who()); why != nil {
-		return why
+	// execve(2) that has no memory for the new program ends with an error or SIGSEGV.
+	if signal == 0 || signal == unix.SIGSEGV {
+		if why := short(s.group, s.who()); why != nil {
+			return why
+		}
 	}
-	return errors.New(text)
+	return errors.New(text + " before the container was made")
 }
 
 // proceed passes one barrier.

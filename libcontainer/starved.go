@@ -28,14 +28,14 @@ func starved(group *cgroups.Cgroup, who string) error {
 	return &plan.Error{At: plan.At("/linux/resources/memory/limit"), Err: errors.New(who + " was OOM-killed (memory limit too low?)"), Hint: hint}
 }
 
-// short explains why a process that has ended may have, for a kernel that does not
-// count it; nil if there is enough memory.
+// short explains why a process has ended by itself, if it was for want of memory: who
+// executes a program is not always killed for it. nil if there is enough now.
 func short(group *cgroups.Cgroup, who string) error {
 	if group == nil {
 		return nil
 	}
 	left := group.MemoryLeft()
-	if left > needed {
+	if left > 8*needed { // it has given back what it had
 		return nil
 	}
 	return &plan.Error{At: plan.At("/linux/resources/memory/limit"), Err: errors.New(who + " found no memory (memory limit too low?)"),
