@@ -122,7 +122,8 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 
 	// Inputs: every path of the host is resolved by the runtime, before the
 	// clone, so before anything hostile can run.
-	n := readNamespaces(b, spec, host)
+	c.newSysfs = madeSysfs(spec)
+	n := readNamespaces(b, spec, host, c.newSysfs != nil)
 	if n.all&unix.CLONE_NEWNS == 0 {
 		return nil, &plan.Error{At: plan.At("/linux/namespaces"), Err: errors.New("a mount namespace is required: without one the container's mounts would be the host's")}
 	}
@@ -178,7 +179,7 @@ func Compile(config *Config, o *CreateOptions, host *Host) (*Compiled, error) {
 	// proc and sysfs only while the host's are in sight.
 	root.Attach()
 	root.Network = func() { c.enterNetwork(b, spec, &n) }
-	if c.newSysfs = madeSysfs(spec); c.newSysfs != nil {
+	if c.newSysfs != nil {
 		root.Sysfs = func(at plan.Pointer) plan.Slot { return c.receiveSysfs(b, at) }
 	}
 	if err := root.Mounts(); err != nil {

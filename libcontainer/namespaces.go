@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"corten/nsenter"
 	"corten/nsenter/plan"
 )
 
@@ -86,7 +87,7 @@ func named(l *specs.Linux, host *Host) (n namespaces) {
 // is made and mapped by then. And a new time or joined pid namespace is entered by
 // the next process only. A new network namespace takes longer than all others: it
 // is made meanwhile, and entered where it is needed.
-func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host) namespaces {
+func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host, newSysfs bool) namespaces {
 	n := named(spec.Linux, host)
 	for i, ns := range spec.Linux.Namespaces {
 		flag := namespaceFlag(ns.Type)
@@ -107,7 +108,7 @@ func readNamespaces(b *plan.Builder, spec *specs.Spec, host *Host) namespaces {
 	}
 	n.made = madeFlags(spec.Linux)
 	n.atClone &^= n.made
-	if madeSysfs(spec) != nil {
+	if newSysfs {
 		// With it a super block is made, of mqueue, which would wait for that of sysfs.
 		n.atClone &^= unix.CLONE_NEWIPC
 	}
@@ -179,12 +180,9 @@ func compileTimeOffsets(b *plan.Builder, files []plan.Slot, offsets map[string]s
 
 // compileLoopback brings up lo of a new network namespace.
 func compileLoopback(b *plan.Builder, at plan.Pointer) {
-	var request [40]byte // struct ifreq: name, then flags
-	copy(request[:], "lo")
-	request[unix.IFNAMSIZ] = unix.IFF_UP
 	socket := b.Slot()
 	b.Socket(at, unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, socket)
-	b.Ioctl(at, socket, unix.SIOCSIFFLAGS, request[:])
+	b.Ioctl(at, socket, unix.SIOCSIFFLAGS, nsenter.LoopbackUp[:])
 	b.Done(at, socket)
 }
 

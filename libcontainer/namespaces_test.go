@@ -45,7 +45,7 @@ func TestWhoMakesANamespaceAndWhenItTakesEffect(t *testing.T) {
 		{"mount user network=/n", 0, ns, false, user},
 		{"mount user=/u network", 0, ns | net, false, 0},
 	} {
-		n := readNamespaces(plan.NewBuilder(), spaces(c.spaces), &Host{})
+		n := readNamespaces(plan.NewBuilder(), spaces(c.spaces), &Host{}, false)
 		if n.atClone != c.atClone || n.after != c.after || n.fork != c.fork || n.made != c.made {
 			t.Errorf("%s: clone %s, unshare %s, fork %v, before %s", c.spaces, plan.CloneFlags(n.atClone), plan.CloneFlags(n.after), n.fork, plan.CloneFlags(n.made))
 		}
@@ -62,7 +62,7 @@ func TestAUserNamespaceIsJoinedLastByRootAndFirstByOthers(t *testing.T) {
 	} {
 		b := plan.NewBuilder()
 		spec := spaces("user=/u network=/n pid=/p mount")
-		n := readNamespaces(b, spec, &Host{})
+		n := readNamespaces(b, spec, &Host{}, false)
 		n.compileJoins(b, spec, !rootless)
 		var got []string
 		for i := range b.Steps {

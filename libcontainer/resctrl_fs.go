@@ -237,25 +237,25 @@ func execResctrl(config *Config, id string) *resctrlPlan {
 
 // before and after are what is done before and after the clone, as `corten
 // plan` prints it.
-func (p *resctrlPlan) before() (list []resctrlFile) {
+func (p *resctrlPlan) before() (list []viewCall) {
 	if p == nil {
 		return nil
 	}
 	for _, d := range p.make {
-		list = append(list, resctrlFile{d.at, "mkdir " + path.Join(p.mount, d.text)})
+		list = append(list, viewCall{"mkdir " + path.Join(p.mount, d.text), d.at})
 	}
 	for _, l := range p.lines {
-		list = append(list, resctrlFile{l.at, "write " + path.Join(p.mount, p.group, "schemata") + " " + strconv.Quote(l.text)})
+		list = append(list, viewCall{"write " + path.Join(p.mount, p.group, "schemata") + " " + strconv.Quote(l.text), l.at})
 	}
 	return list
 }
 
-func (p *resctrlPlan) after() (list []resctrlFile) {
+func (p *resctrlPlan) after() (list []viewCall) {
 	if p == nil {
 		return nil
 	}
 	for _, t := range p.tasks {
-		list = append(list, resctrlFile{t.at, "write " + path.Join(p.mount, t.text) + " PID"})
+		list = append(list, viewCall{"write " + path.Join(p.mount, t.text) + " PID", t.at})
 	}
 	return list
 }

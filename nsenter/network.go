@@ -25,10 +25,13 @@ type Sysfs struct {
 	Attributes uint64 // MOUNT_ATTR_*
 }
 
+// LoopbackUp is the struct ifreq that SIOCSIFFLAGS brings lo up with: its name, then
+// the flags, little-endian.
+var LoopbackUp = [40]byte{0: 'l', 1: 'o', unix.IFNAMSIZ: unix.IFF_UP}
+
 // What the calls point to; strings end with a 0.
 var (
 	networkFile = [...]byte{'/', 'p', 'r', 'o', 'c', '/', 't', 'h', 'r', 'e', 'a', 'd', '-', 's', 'e', 'l', 'f', '/', 'n', 's', '/', 'n', 'e', 't', 0}
-	loopbackUp  = [40]byte{0: 'l', 1: 'o', unix.IFNAMSIZ: unix.IFF_UP} // struct ifreq: name, then flags, little-endian
 	sysfsType   = [...]byte{'s', 'y', 's', 'f', 's', 0}
 	sourceKey   = [...]byte{'s', 'o', 'u', 'r', 'c', 'e', 0}
 )
@@ -56,7 +59,7 @@ func makeNetwork(calls []call) []call {
 	return append(calls,
 		call{nr: unix.SYS_UNSHARE, arg: [6]uintptr{unix.CLONE_NEWNET}},
 		call{nr: unix.SYS_SOCKET, arg: [6]uintptr{unix.AF_INET, unix.SOCK_DGRAM | unix.SOCK_CLOEXEC}},
-		call{nr: unix.SYS_IOCTL, first: resultOf(1), arg: [6]uintptr{1: unix.SIOCSIFFLAGS, 2: uintptr(unsafe.Pointer(&loopbackUp))}},
+		call{nr: unix.SYS_IOCTL, first: resultOf(1), arg: [6]uintptr{1: unix.SIOCSIFFLAGS, 2: uintptr(unsafe.Pointer(&LoopbackUp))}},
 		call{nr: unix.SYS_OPENAT, arg: [6]uintptr{cwd, uintptr(unsafe.Pointer(&networkFile)), unix.O_RDONLY | unix.O_CLOEXEC}})
 }
 

@@ -212,12 +212,16 @@ func NewSysfs(spec *specs.Spec) (i int, attributes uint64) {
 		if m.Type != "sysfs" {
 			continue
 		}
-		o := parseOptions(m.Options)
-		if !o.remount && !isBind(m, &o) && len(o.data) == 0 && len(m.Source) <= maxValue && path.Clean("/"+m.Destination) != "/dev" {
+		if o := parseOptions(m.Options); newSysfs(m, &o) {
 			return i, o.attrSet
 		}
 	}
 	return -1, 0
+}
+
+// newSysfs reports whether a mount is one for NewSysfs.
+func newSysfs(m *specs.Mount, o *options) bool {
+	return m.Type == "sysfs" && !o.remount && !isBind(m, o) && len(o.data) == 0 && len(m.Source) <= maxValue && path.Clean("/"+m.Destination) != "/dev"
 }
 
 // sysfsMayFail reports whether the kernel may refuse a new sysfs: it shows the

@@ -28,18 +28,17 @@ var networkless = [...]string{"", "proc", "tmpfs", "ramfs", "devpts", "mqueue", 
 
 // Mounts compiles config.mounts, in their order.
 func (r *Root) Mounts() error {
-	made := -1
-	if r.Sysfs != nil {
-		made, _ = NewSysfs(r.spec)
-	}
+	handed := false
 	for i := range r.spec.Mounts {
 		m, at := &r.spec.Mounts[i], plan.At("/mounts").Index(i)
 		o := &r.options[i]
 		target := path.Clean("/" + m.Destination)
+		made := r.Sysfs != nil && !handed && newSysfs(m, o)
+		handed = handed || made
 		if err := r.allowed(at, m, o, target); err != nil {
 			return err
 		}
-		if r.Network != nil && i != made && !isBind(m, o) && !slices.Contains(networkless[:], m.Type) {
+		if r.Network != nil && !made && !isBind(m, o) && !slices.Contains(networkless[:], m.Type) {
 			r.Network()
 		}
 		switch {
@@ -59,7 +58,7 @@ func (r *Root) Mounts() error {
 		case m.Type == "":
 			return &plan.Error{At: at.Field("type"), Err: errors.New("a mount that is no bind mount needs a type")}
 		default:
-			if err := r.filesystem(at, i, target, i == made); err != nil {
+			if err := r.filesystem(at, i, target, made); err != nil {
 				return err
 			}
 		}
